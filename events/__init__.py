@@ -1,0 +1,1 @@
+"""Event logs: reading any log, the store that checks ask, and the sample log."""

@@ -1,0 +1,131 @@
+"""Specialists: the named workers that tasks are given to.
+
+A specialist is a sync or async function, or anything that LangChain can run: a `Runnable`, a compiled graph, an
+agent, a `RemoteGraph`. It is called with its task and with its dependencies' results by task id, in plan order.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from ..schema.errors import FanwiseError
+
+RetryOn = Callable[[BaseException], bool]
+"""Tells whether an error is worth another attempt."""
+
+PROGRAMMING_ERRORS: tuple[type[BaseException], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""Errors that the same call would raise again; LangGraph's own default list, less what the outside world can cause."""
+
+
+def default_retry_on(error: BaseException) -> bool:
+    """Tell whether an error is worth another attempt: any but a programming error."""
+    return isinstance(error, Exception) and not isinstance(error, PROGRAMMING_ERRORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """A named worker. Made by `@specialist` or by giving `Specialist(name, work)` anything that can run."""
+
+    name: str
+    """The name that tasks use, and the node's name in the graph."""
+    work: Callable[..., Any] | Runnable[Any, Any]
+    """The function or Runnable that does the work."""
+    description: str = ""
+    """What it is for, in a sentence; shown to people and to planners."""
+    retry_on: RetryOn = default_retry_on
+    """Which errors are worth another attempt."""
+    tags: tuple[str, ...] = field(default=())
+    """Free words about it."""
+
+    def __post_init__(self) -> None:
+        if not (callable(self.work) or isinstance(self.work, Runnable)):
+            raise FanwiseError(
+                f"specialist {self.name!r}: {type(self.work).__name__} is neither a function nor a Runnable; "
+                "give a function, a Runnable or a compiled graph"
+            )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function behind the specialist, as if it were not decorated."""
+        if not callable(self.work):
+            raise FanwiseError(f"specialist {self.name!r} is a Runnable: call its invoke or ainvoke")
+        return self.work(*args, **kwargs)
+
+
+def specialist(
+    name: str, *, description: str = "", retry_on: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None = None
+) -> Callable[[Callable[..., Any]], Specialist]:
+    """Turn a sync or async function into a specialist.
+
+    The function takes `(task)`, `(task, results)` or no argument: `task` is a `Task` (id, description, input),
+    `results` a mapping from task id to `TaskResult`, in plan order. A parameter called `runtime` or `config` gets
+    LangGraph's. What it returns is the task's output: any JSON value, a pydantic model or a dataclass.
+
+    Args:
+        name: the name that tasks use.
+        description: what it is for; the function's docstring if not given.
+        retry_on: which errors are worth another attempt: a predicate, or exception types.
+    """
+
+    def decorate(work: Callable[..., Any]) -> Specialist:
+        text = description or (inspect.getdoc(work) or "").split("\n\n")[0]
+        return Specialist(name, work, text, _retry_predicate(retry_on))
+
+    return decorate
+
+
+def _retry_predicate(given: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None) -> RetryOn:
+    if given is None:
+        return default_retry_on
+    if isinstance(given, tuple) or isinstance(given, type):
+        types = given
+
+        def is_listed(error: BaseException) -> bool:
+            return isinstance(error, types)
+
+        return is_listed
+    return given
+
+
+def as_specialists(given: Mapping[str, Any] | list[Any] | tuple[Any, ...]) -> dict[str, Specialist]:
+    """Turn what a caller gives (specialists, or a mapping from names to things that run) into specialists by name.
+
+    Raises:
+        FanwiseError: two share a name, or one is neither a specialist nor something that runs.
+    """
+    items = [Specialist(k, v) if not isinstance(v, Specialist) else v for k, v in given.items()] if isinstance(
+        given, Mapping
+    ) else [_named(item) for item in given]
+    found: dict[str, Specialist] = {}
+    for item in items:
+        if item.name in found:
+            raise FanwiseError(f"two specialists are called {item.name!r}; give each a name of its own")
+        found[item.name] = item
+    return found
+
+
+def _named(item: Any) -> Specialist:
+    if isinstance(item, Specialist):
+        return item
+    name = getattr(item, "name", None)
+    if isinstance(item, Runnable) and isinstance(name, str) and name:
+        return Specialist(name, item)
+    raise FanwiseError(
+        f"{item!r} is no specialist: decorate the function with @specialist('name'), or wrap it in Specialist(name, ...)"
+    )

@@ -1,0 +1,1 @@
+"""The data that flows through Fanwise, as typed models: plans, results, findings and errors."""

@@ -1,0 +1,146 @@
+"""What a run yields: the result of each task, the summary, the metrics and the report."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+TaskStatus = Literal["pending", "running", "succeeded", "failed", "timed_out", "skipped", "cancelled", "paused"]
+"""Where a task stands; the last six are final for a finished run, `paused` for one that waits for a person."""
+
+RunStatus = Literal["succeeded", "partial", "failed", "paused", "cancelled"]
+"""How a run ended, or that it waits."""
+
+Severity = Literal["low", "medium", "high", "critical"]
+"""How much a finding or a summary matters."""
+
+
+class Record(BaseModel):
+    """Base of the models that are read, never edited."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class TaskResult(Record):
+    """What became of one task. A failed task is a result like any other."""
+
+    task_id: str
+    specialist: str
+    status: TaskStatus
+    output: JsonValue = None
+    """What the specialist returned (or the fallback's value); `null` unless `status` is `succeeded`."""
+    error: str | None = None
+    """Why it did not succeed; after a fallback, what the fallback replaced."""
+    attempts: int = 0
+    queued_s: float = 0.0
+    """Seconds between the moment its dependencies were there and its first start."""
+    duration_s: float = 0.0
+    """Seconds of work, all attempts together, without waits."""
+    started_at: str | None = None
+    """ISO 8601 in UTC."""
+    finished_at: str | None = None
+    usage: dict[str, Any] | None = None
+    """Tokens and cost, where a model was used."""
+    fallback: bool = False
+    """Whether the output is the fallback's."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task succeeded."""
+        return self.status == "succeeded"
+
+
+class Finding(Record):
+    """One thing that a check noticed, with the numbers that show it."""
+
+    kind: str
+    """What it is, as a stable slug: `host_silent`, `clock_skew`, `error_burst`, ..."""
+    title: str
+    """One sentence with the subject and the number that matters."""
+    severity: Severity
+    subject: str | None = None
+    """Host, source or source type that it is about."""
+    detail: str = ""
+    """A sentence or two more: since when, compared to what."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """The figures behind the title, by name; times in ISO 8601 UTC, durations in seconds."""
+    start: str | None = None
+    """Start of the time range, ISO 8601 UTC."""
+    end: str | None = None
+    evidence: tuple[str, ...] = ()
+    """Example lines, `file:line: text`, at most five."""
+    confidence: float = Field(1.0, ge=0, le=1)
+    impact: str = ""
+    """What it means for the people who rely on the system."""
+    recommendation: str = ""
+    """What to do next, as an instruction."""
+    task_id: str | None = None
+    """The task that found it; filled in by the summary."""
+
+
+class CheckReport(Record):
+    """What a check returns: findings, the figures it looked at, or why it does not apply here."""
+
+    check: str
+    status: Literal["ok", "findings", "not_applicable"]
+    findings: tuple[Finding, ...] = ()
+    stats: dict[str, Any] = Field(default_factory=dict)
+    """What was looked at, by name: JSON values."""
+    reason: str = ""
+    """With `not_applicable`: what is missing."""
+
+
+class Summary(Record):
+    """The one answer a person reads."""
+
+    text: str
+    severity: Severity | None = None
+    findings: tuple[Finding, ...] = ()
+    """Ranked, the most severe and most certain first."""
+    recommendations: tuple[str, ...] = ()
+    impact: str = ""
+    not_checked: tuple[str, ...] = ()
+    """What failed, was skipped or does not apply here, each with its reason."""
+
+
+class Metrics(Record):
+    """Counts and times of one run; times are seconds."""
+
+    tasks: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+    makespan_s: float = 0.0
+    """From the first start to the last end."""
+    sequential_s: float = 0.0
+    """Sum of the tasks' own durations."""
+    speedup: float | None = None
+    """`sequential_s / makespan_s`; `null` where nothing ran."""
+    critical_path_s: float = 0.0
+    """The longest chain of dependent tasks, by what they really took."""
+    supersteps: int = 0
+    """Supersteps in which specialists ran."""
+
+
+class PendingInterrupt(Record):
+    """A question that waits for a person."""
+
+    id: str
+    task_id: str | None = None
+    value: Any = None
+
+
+class Report(Record):
+    """A run as one object: what `fanwise run --json` prints and `run()` returns."""
+
+    thread_id: str
+    status: RunStatus
+    summary: Summary
+    results: dict[str, TaskResult]
+    """By task id, in plan order."""
+    metrics: Metrics
+    interrupts: tuple[PendingInterrupt, ...] = ()
+    warnings: tuple[str, ...] = ()
