@@ -30,11 +30,17 @@ class Problem:
     """Line in the source text, counted from 1, where the source has lines."""
     column: int | None = None
     """Column in that line, counted from 1."""
+    see: str = ""
+    """Path of a second field that the message names, such as the first of two equal ids."""
 
     def __str__(self) -> str:
         place = self.path
         if self.line is not None:
-            place = f"line {self.line}" + (f" ({self.path})" if self.path else "")
+            place = f"line {self.line}"
+            if self.path:
+                place += f" ({self.path})"
+            elif self.column is not None:
+                place += f", column {self.column}"
         return f"{place}: {self.message}" if place else self.message
 
 

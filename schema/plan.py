@@ -6,11 +6,27 @@ graph a plan is the plain dict that `Plan.to_state` gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ModelWrapValidatorHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from .checks import MAX_TASKS, Rules, check_specialist_names, check_whole
+from .document import MAX_BYTES, Document, read_document
+from .draft import Draft, draft_plan
+from .errors import PlanError, Problem
+from .translate import note_errors
+from .words import got
 
 OnFailure = Literal["continue", "soft"]
 """What a failed task does to the run: `continue` runs whatever can run; `soft` also accepts `min_success` successes."""
@@ -24,17 +40,14 @@ RunIf = Literal["all_success", "all_done", "one_success", "one_failed", "none_fa
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A positive, finite number of seconds."""
 
-MAX_TASKS = 10_000
-"""Tasks in a plan unless the caller raises it."""
-
-MAX_BYTES = 16 * 2**20
-"""Bytes in a plan file unless the caller raises it."""
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+"""A name of up to 200 characters, without line breaks and control characters."""
 
 
 class Strict(BaseModel):
     """Base of the plan's models: unknown fields are refused, values are not coerced across types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Retry(Strict):
@@ -57,8 +70,16 @@ class Fallback(Strict):
 
     output: JsonValue = None
     """The value that becomes the task's output."""
-    specialist: str | None = None
+    specialist: Name | None = None
     """The specialist that is asked instead, with the same input and dependency results."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if "output" in self.model_fields_set and self.specialist is not None:
+            raise ValueError("'output' and 'specialist' exclude each other; keep one of them")
+        if "output" not in self.model_fields_set and self.specialist is None:
+            raise ValueError("needs 'output' (a value, null too) or 'specialist'; give one of them")
+        return self
 
 
 class TaskPolicy(Strict):
@@ -81,16 +102,16 @@ class TaskPolicy(Strict):
 class Task(TaskPolicy):
     """One piece of work for one specialist."""
 
-    id: str = Field(min_length=1, max_length=200)
+    id: Name
     """Name of the task, unique in its plan."""
-    specialist: str = Field(min_length=1, max_length=200)
+    specialist: Name
     """Name of the specialist that does it."""
     description: str = ""
     """What the task is to do, in words."""
     input: JsonValue = Field(default_factory=dict)
     """What the specialist is given; most want an object."""
-    depends_on: tuple[str, ...] = ()
-    """Ids of the tasks whose results this one needs."""
+    depends_on: tuple[str, ...] = Field((), strict=False)
+    """Ids of the tasks whose results this one needs. An id that is there twice counts once."""
 
 
 class PlanConfig(Strict):
@@ -127,38 +148,105 @@ class Plan(Strict):
     """The text that the summary answers."""
     config: PlanConfig = Field(default_factory=PlanConfig)
     """Limits and strategy."""
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...] = Field(strict=False)
     """The tasks, in the order in which results are shown."""
 
     @model_validator(mode="wrap")
     @classmethod
-    def _check_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        from .checks import validate_whole
-
-        return validate_whole(data, handler)
+    def _check_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if isinstance(data, Plan):
+            return handler(data)
+        if not isinstance(data, Mapping):
+            raise PlanError([Problem(f"expected a plan (an object with a list of 'tasks'), {got(data)}")])
+        draft = draft_plan(data)
+        check_whole(draft, Rules.of(info.context))
+        try:
+            plan = handler(draft.data)
+        except ValidationError as error:
+            note_errors(error, draft, FIELDS)
+        if draft.problems:
+            raise PlanError(draft.sorted_problems())
+        return plan
 
     @classmethod
     def load(
         cls,
-        source: str | PathLike[str],
+        source: str | bytes | PathLike[str],
         *,
         max_tasks: int = MAX_TASKS,
         max_bytes: int = MAX_BYTES,
-    ) -> Plan:
+        specialists: Collection[str] | None = None,
+        name: str | None = None,
+    ) -> Self:
         """Read a plan from a file's path or from text in YAML, JSON or TOML.
+
+        A `str` with a line break, or that begins like a document, is text; any other is a path. `bytes` are always
+        a document (standard input). A bare list of tasks is a plan too; one without tasks is refused.
+
+        Args:
+            source: the path or the text.
+            max_tasks: the largest number of tasks.
+            max_bytes: the largest size of the text.
+            specialists: names that exist; a task for any other is a problem. Not looked at if None.
+            name: what messages call the source, instead of its path.
 
         Raises:
             PlanError: the text or the plan in it is wrong; every problem has its line or field.
         """
-        from .load import load_plan
+        document = read_document(source, max_bytes=max_bytes, name=name)
+        return cls.from_document(document, max_tasks=max_tasks, specialists=specialists)
 
-        return load_plan(source, max_tasks=max_tasks, max_bytes=max_bytes)
+    @classmethod
+    def from_document(
+        cls, document: Document, *, max_tasks: int = MAX_TASKS, specialists: Collection[str] | None = None
+    ) -> Self:
+        """Return the plan that a document holds.
+
+        Raises:
+            PlanError: the plan is wrong; every problem has its line or field.
+        """
+        data = {"tasks": document.data} if isinstance(document.data, list) else document.data
+        root = "tasks" if isinstance(document.data, list) else ""
+        rules = Rules(max_tasks=max_tasks, may_be_empty=False, specialists=specialists)
+        problems: tuple[Problem, ...] = ()
+        try:
+            plan = cls.model_validate(data, context=rules.as_context())
+        except PlanError as error:
+            problems = error.problems
+        if problems or document.problems:
+            raise PlanError(document.located(problems, root=root), document.source)
+        return plan
 
     def to_state(self) -> dict[str, Any]:
         """Return the plan as the JSON-native dict that the graph's state holds; only what was set is in it."""
         return self.model_dump(mode="json", exclude_unset=True)
 
-    def with_config(self, options: Mapping[str, Any]) -> Plan:
-        """Return a copy in which `options` win over the plan's own configuration."""
-        config = {**self.config.model_dump(exclude_unset=True), **options}
-        return self.model_copy(update={"config": PlanConfig.model_validate(config)})
+    def with_config(self, options: Mapping[str, Any]) -> Self:
+        """Return a copy in which `options` win over the plan's own configuration.
+
+        Raises:
+            PlanError: an option is unknown, or its value does not fit.
+        """
+        given = {**self.config.model_dump(exclude_unset=True), **options}
+        draft = Draft({"config": given})
+        try:
+            config = PlanConfig.model_validate(given)
+        except ValidationError as error:
+            note_errors(error, draft, FIELDS, ("config",))
+            raise PlanError(draft.sorted_problems()) from None
+        return self.model_copy(update={"config": config})
+
+
+FIELDS = {
+    "": tuple(Plan.model_fields),
+    "tasks": tuple(Task.model_fields),
+    "config": tuple(PlanConfig.model_fields),
+    "retry": tuple(Retry.model_fields),
+    "fallback": tuple(Fallback.model_fields),
+}
+"""Names of the fields by the field that holds the object."""
+
+
+def check_specialists(plan: Plan, known: Collection[str]) -> list[Problem]:
+    """Return a problem for each task, and each fallback, whose specialist is not one of the known names."""
+    return check_specialist_names(Draft({}, list(plan.tasks)), known)

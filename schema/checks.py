@@ -1,0 +1,200 @@
+"""What must hold for a plan as a whole: ids, dependencies, cycles, limits. Pure functions on plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from .cycles import find_cycles
+from .draft import Draft
+from .errors import Problem
+from .words import Loc, Nearest, got, listed, name_text, shown
+
+CYCLE_SHOWN = 20
+"""Tasks of a cycle that a message writes out."""
+
+
+MAX_TASKS = 10_000
+"""Tasks in a plan unless the caller raises it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the caller allows; travels as pydantic's validation context."""
+
+    max_tasks: int = MAX_TASKS
+    """The largest number of tasks."""
+    may_be_empty: bool = True
+    """Whether a plan without tasks will do."""
+    specialists: Collection[str] | None = None
+    """Names that exist; None where they are not known yet."""
+
+    @classmethod
+    def of(cls, context: Any) -> Rules:
+        """Return the rules in a validation context; a plain `{"max_tasks": n}` will do."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in context.items() if key in names}) if context else cls()
+
+    def as_context(self) -> dict[str, Any]:
+        """Return the rules as a validation context."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def check_whole(draft: Draft, rules: Rules) -> None:
+    """Note everything in which the tasks do not fit together, or the plan does not fit the rules."""
+    count = len(draft.tasks)
+    if count > rules.max_tasks:
+        draft.refuse(
+            ("tasks",),
+            f"has {count:,} tasks, more than the limit of {rules.max_tasks:,}; "
+            "split the plan or raise max_tasks (the tasks were not looked at)",
+        )
+        draft.drop_tasks()
+        return
+    if not rules.may_be_empty and count == 0 and isinstance(draft.data.get("tasks"), list):
+        draft.refuse(("tasks",), "holds no task; a plan needs at least one")
+    check_graph(draft)
+    check_config(draft, count)
+    if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
+        draft.problems.extend(check_specialist_names(draft, rules.specialists))
+
+
+class Node(NamedTuple):
+    """What the graph's checks need of a task."""
+
+    position: int
+    id: str | None
+    """None where the task has none that can be read."""
+    needs: tuple[tuple[int, str], ...]
+    """Readable dependencies with their index in `depends_on`."""
+
+
+def check_graph(draft: Draft) -> None:
+    """Note duplicate ids, unknown dependencies, tasks that wait for themselves, and cycles."""
+    nodes = [_node(index, task) for index, task in enumerate(draft.tasks)]
+    first = _check_ids(draft, nodes)
+    _check_needs(draft, nodes, first)
+    for cycle in find_cycles({task: [need for _, need in node.needs] for task, node in first.items()}):
+        start = first[cycle[0]]
+        edge = next(place for place, need in start.needs if need == cycle[1])
+        draft.refuse(
+            ("tasks", start.position, "depends_on", edge),
+            f"cycle: {_cycle_text(cycle)} (each waits for the next); remove one of these dependencies",
+        )
+
+
+def _node(index: int, task: Any) -> Node:
+    task_id, needs = _member(task, "id"), _member(task, "depends_on")
+    readable: Iterable[tuple[int, str]] = ()
+    if needs and isinstance(needs, list | tuple):
+        readable = [(place, need) for place, need in enumerate(needs) if isinstance(need, str)]
+    return Node(index, task_id if isinstance(task_id, str) else None, tuple(readable))
+
+
+def _check_ids(draft: Draft, nodes: Iterable[Node]) -> dict[str, Node]:
+    first: dict[str, Node] = {}
+    for node in nodes:
+        if node.id is None:
+            continue
+        earlier = first.setdefault(node.id, node)
+        if earlier is not node:
+            see: Loc = ("tasks", earlier.position, "id")
+            draft.refuse(
+                ("tasks", node.position, "id"),
+                f"duplicate id {shown(node.id)}, already the id of {draft.path(see)}; give each task an id of its own",
+                see,
+            )
+        elif not node.id.strip():
+            draft.refuse(("tasks", node.position, "id"), f"must not be blank, {got(node.id)}; give the task a name")
+    return first
+
+
+def _check_needs(draft: Draft, nodes: Sequence[Node], known: Mapping[str, Node]) -> None:
+    dangling: list[tuple[Loc, str]] = []
+    for node in nodes:
+        for place, need in node.needs:
+            if need == node.id:
+                message = f"task {shown(need)} waits for itself; remove this dependency"
+                draft.refuse(("tasks", node.position, "depends_on", place), message)
+            elif need not in known:
+                dangling.append((("tasks", node.position, "depends_on", place), need))
+    nameless = [draft.tasks[node.position] for node in nodes if node.id is None]
+    excused = _excused({need for _, need in dangling}, nameless)
+    nearest = Nearest(known)
+    for loc, need in dangling:
+        if need not in excused:
+            otherwise = f"; known ids: {listed(known)}" if known else "; no task has an id"
+            draft.refuse(loc, f"unknown dependency {shown(need)}{nearest.hint(need, otherwise)}")
+
+
+def _excused(dangling: set[str], nameless: Sequence[Any]) -> set[str]:
+    """Return the unknown dependencies that may well mean tasks whose own id could not be read.
+
+    Those are the ones that stand somewhere in such a task, and all others if there are no more of them than such tasks.
+    """
+    if not dangling or not nameless:
+        return set()
+    found: set[str] = set()
+    left = 0
+    for task in nameless:
+        texts = {task} if isinstance(task, str) else set(_texts(task))
+        found |= texts & dangling
+        left += not texts & dangling
+    rest = dangling - found
+    return dangling if len(rest) <= left else found
+
+
+def _texts(task: Any) -> Iterator[str]:
+    if isinstance(task, Mapping):
+        yield from (key for key in task if isinstance(key, str))
+        yield from (value for value in task.values() if isinstance(value, str))
+
+
+def _cycle_text(cycle: Sequence[str]) -> str:
+    names = [name_text(task) for task in cycle]
+    if len(names) > CYCLE_SHOWN:
+        half = CYCLE_SHOWN // 2
+        names = [*names[:half], f"({len(names) - CYCLE_SHOWN:,} more)", *names[-half:]]
+    return " -> ".join([*names, names[0]])
+
+
+def check_config(draft: Draft, count: int) -> None:
+    """Note a `min_success` that cannot be reached or has no meaning."""
+    wanted, strategy = _config_value(draft, "min_success"), _config_value(draft, "on_failure", "continue")
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
+        return
+    loc: Loc = ("config", "min_success")
+    if strategy == "continue":
+        draft.refuse(loc, "only counts with 'on_failure: soft'; add that, or remove min_success")
+    if wanted > count:
+        draft.refuse(loc, f"asks for {shown(wanted)} successes, but the plan has {count:,} tasks; lower it")
+
+
+def check_specialist_names(draft: Draft, known: Collection[str]) -> list[Problem]:
+    """Return a problem for each specialist that a task or a fallback names and that is not known."""
+    nearest = Nearest(sorted(known))
+    names = frozenset(known)
+    otherwise = f"; known specialists: {listed(sorted(names))}"
+    return [
+        Problem(f"unknown specialist {shown(name)}{nearest.hint(name, otherwise)}", path)
+        for path, name in _specialists_used(draft)
+        if name not in names
+    ]
+
+
+def _specialists_used(draft: Draft) -> Iterator[tuple[str, str]]:
+    for index, task in enumerate(draft.tasks):
+        for loc in ((), ("fallback",)):
+            holder = _member(task, loc[0]) if loc else task
+            name = _member(holder, "specialist")
+            if isinstance(name, str) and name:
+                yield draft.path(("tasks", index, *loc, "specialist")), name
+
+
+def _config_value(draft: Draft, name: str, default: Any = None) -> Any:
+    return _member(draft.data.get("config"), name, default)
+
+
+def _member(holder: Any, name: str, default: Any = None) -> Any:
+    return holder.get(name, default) if isinstance(holder, dict) else getattr(holder, name, default)

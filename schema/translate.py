@@ -1,0 +1,222 @@
+"""Pydantic's errors as problems worded for people: what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from .draft import Draft
+from .words import Loc, Nearest, got, listed, one_of, shown
+
+Fields = Mapping[str, Collection[str]]
+"""Known fields by the kind of object: that is the name of the field that holds it, `""` for the whole."""
+
+HABITS: Mapping[str, Mapping[str, str]] = {
+    "tasks": {
+        "name": "id",
+        "key": "id",
+        "title": "description",
+        "type": "specialist",
+        "tool": "specialist",
+        "uses": "specialist",
+        "worker": "specialist",
+        "needs": "depends_on",
+        "deps": "depends_on",
+        "after": "depends_on",
+        "requires": "depends_on",
+        "params": "input",
+        "args": "input",
+        "with": "input",
+        "arguments": "input",
+        "retries": "retry",
+        "trigger_rule": "run_if",
+    },
+    "config": {
+        "concurrency": "max_parallel",
+        "parallelism": "max_parallel",
+        "workers": "max_parallel",
+        "strategy": "on_failure",
+        "failure_strategy": "on_failure",
+        "retries": "retry",
+    },
+    "retry": {"attempts": "max_attempts", "retries": "max_attempts", "delay": "initial_s", "max_delay": "max_s"},
+    "fallback": {"value": "output", "default": "output", "agent": "specialist"},
+    "": {"steps": "tasks", "jobs": "tasks", "title": "name", "settings": "config", "options": "config"},
+}
+"""What other systems call a field -> what it is called here, by the kind of object."""
+
+HOLDERS = {"tasks": "of a task", "config": "under 'config'", "retry": "under 'retry'", "": "at the top of the plan"}
+"""Where a field that was written in the wrong place belongs."""
+
+JSON_FIELDS = frozenset({"input", "output", "default"})
+"""Fields that hold any JSON value; pydantic names the value's types in the place of an error inside."""
+
+
+def note_errors(error: ValidationError, draft: Draft, fields: Fields, root: Loc = ()) -> None:
+    """Note each error of a model as a problem of the draft; `root` is where the model stands in it."""
+    unknown: dict[Loc, set[str]] = {}
+    missing: list[Loc] = []
+    for details in error.errors(include_url=False):
+        loc = (*root, *_field_loc(details["loc"]))
+        if details["type"] == "extra_forbidden":
+            holder = holder_of(loc[:-1])
+            message, meant = _unknown_field(str(loc[-1]), holder, fields)
+            unknown.setdefault(loc[:-1], set()).add(meant)
+            draft.refuse(loc, message)
+        elif details["type"] == "missing":
+            missing.append(loc)
+        else:
+            draft.refuse(loc, worded(details, loc))
+    for loc in missing:
+        if loc[-1] not in unknown.get(loc[:-1], ()):
+            draft.refuse(loc, _missing(str(loc[-1]), holder_of(loc[:-1])))
+
+
+def holder_of(loc: Sequence[str | int]) -> str:
+    """Return the kind of object at a place: the name of the nearest field, `""` for the whole."""
+    return next((part for part in reversed(loc) if isinstance(part, str)), "")
+
+
+def _field_loc(loc: Loc) -> Loc:
+    for index, part in enumerate(loc):
+        if part in JSON_FIELDS:
+            return loc[: index + 1]
+    return loc
+
+
+def _unknown_field(name: str, holder: str, fields: Fields) -> tuple[str, str]:
+    """Return the message and the field that was probably meant, `""` if there is no telling."""
+    known = fields.get(holder, ())
+    habit = HABITS.get(holder, {}).get(name.casefold())
+    near = habit if habit in known else None
+    elsewhere = [place for place in HOLDERS if place != holder and name in fields.get(place, ())]
+    if near is None and elsewhere:
+        return f"unknown field {shown(name)} here; it belongs {HOLDERS[_best_holder(elsewhere, holder)]}", ""
+    near = near or Nearest(known)(name)
+    if near is not None:
+        return f"unknown field {shown(name)}; did you mean {near!r}?", near
+    return f"unknown field {shown(name)}; known here: {listed(known, 20)}", ""
+
+
+def _best_holder(places: Sequence[str], holder: str) -> str:
+    preferred = ("retry", "tasks", "config", "") if holder == "tasks" else ("config", "tasks", "retry", "")
+    return next(place for place in preferred if place in places)
+
+
+def _missing(name: str, holder: str) -> str:
+    if holder == "tasks":
+        return f"{name!r} is missing; every task needs 'id' and 'specialist'"
+    if name == "tasks":
+        return "'tasks' is missing; a plan needs a list of tasks, each with 'id' and 'specialist'"
+    return f"{name!r} is missing; add it"
+
+
+def worded(details: Mapping[str, Any], loc: Loc) -> str:
+    """Return the message for one of pydantic's errors at a place."""
+    value, context = details.get("input"), details.get("ctx", {})
+    name = str(loc[-1]) if loc else ""
+    word = _WORDINGS.get(details["type"])
+    if word is not None:
+        return word(value, context, name)
+    if details["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return f"expected {_OBJECTS.get(holder_of(loc), 'an object')}, {got(value)}"
+    if details["type"] in ("tuple_type", "list_type"):
+        return _list_wording(value, name)
+    if details["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        return _range_wording(details["type"], value, context, name)
+    return f"{details['msg']}, {got(value)}"
+
+
+_OBJECTS = {
+    "tasks": "a task (an object with 'id' and 'specialist')",
+    "config": "an object such as {max_parallel: 8}",
+    "retry": "an object such as {max_attempts: 3}",
+    "fallback": "an object such as {output: ...} or {specialist: ...}",
+    "params": "an object such as {description: ..., default: ...}",
+}
+
+_Wording = Callable[[Any, Mapping[str, Any], str], str]
+
+
+def _text_wording(value: Any, context: Mapping[str, Any], name: str) -> str:
+    remedy = "; put it in quotes" if isinstance(value, bool | int | float) else ""
+    if value is None:
+        remedy = "; give it a value"
+    return f"expected text, {got(value)}{remedy}"
+
+
+def _number_wording(expected: str) -> _Wording:
+    def word(value: Any, context: Mapping[str, Any], name: str) -> str:
+        remedy = "; take the quotes away" if isinstance(value, str) and _is_number(value) else ""
+        return f"expected {expected}, {got(value)}{remedy}"
+
+    return word
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _choice_wording(value: Any, context: Mapping[str, Any], name: str) -> str:
+    choices = [part.strip().strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(",")]
+    if name == "on_failure" and value == "fast":
+        return f"'fast' is not available in this version; use {one_of(choices)}"
+    near = Nearest(choices)(value) if isinstance(value, str) else None
+    hint = f"; did you mean {near!r}?" if near is not None else ""
+    return f"expected {one_of(choices)}, {got(value)}{hint}"
+
+
+def _list_wording(value: Any, name: str) -> str:
+    if name == "tasks":
+        remedy = "; write each task as an item that begins with '- id: ...'" if isinstance(value, Mapping) else ""
+        return f"expected a list of tasks, {got(value)}{remedy}"
+    remedy = f"; write [{shown(value)}]" if isinstance(value, str) else ""
+    if value is None:
+        remedy = "; write [] or leave the field out"
+    return f"expected a list{' of task ids' if name == 'depends_on' else ''}, {got(value)}{remedy}"
+
+
+UNLIMITED = frozenset({"timeout_s", "deadline_s", "max_parallel", "starts_per_s"})
+"""Fields in which `null` takes the limit away."""
+
+
+def _range_wording(error: str, value: Any, context: Mapping[str, Any], name: str) -> str:
+    key, word = {
+        "greater_than": ("gt", "greater than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "less than"),
+        "less_than_equal": ("le", "at most"),
+    }[error]
+    limit = context[key]
+    number = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+    remedy = "; use null for no limit" if name in UNLIMITED else ""
+    return f"must be {word} {number}, got {shown(value)}{remedy}"
+
+
+_WORDINGS: Mapping[str, _Wording] = {
+    "string_type": _text_wording,
+    "string_too_short": lambda value, context, name: "must not be empty; give it a name",
+    "string_too_long": lambda value, context, name: (
+        f"has {len(value):,} characters, at most {context['max_length']} are allowed; shorten it"
+    ),
+    "string_pattern_mismatch": lambda value, context, name: (
+        f"must not hold line breaks or control characters, got {shown(value)}"
+    ),
+    "string_unicode": lambda value, context, name: (
+        f"is not valid Unicode: {shown(value)} holds half of a surrogate pair"
+    ),
+    "int_type": _number_wording("a whole number"),
+    "int_from_float": _number_wording("a whole number"),
+    "float_type": _number_wording("a number"),
+    "finite_number": lambda value, context, name: f"must be a finite number, got {value}",
+    "bool_type": lambda value, context, name: f"expected true or false, {got(value)}",
+    "literal_error": _choice_wording,
+    "invalid_key": lambda value, context, name: "the names of fields must be text; put this one in quotes",
+    "value_error": lambda value, context, name: str(context["error"]),
+}
