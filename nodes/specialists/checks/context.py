@@ -1,0 +1,182 @@
+"""What every check starts from: its task's input, the opened store, the time and the subjects that were asked about.
+
+A check's `task.input` is an object with
+
+    events       where the events are: a file, a folder, or another location that `open_events` knows (required)
+    host, source, sourcetype      what the question is about. A *focus*, not a filter: peers are needed to judge one
+                 host, and another host's fault may be the cause. With `only: true` they filter.
+    start, end   ISO 8601 moments (UTC unless they bear an offset): the time that is asked about. Nothing after `end`
+                 is looked at; events before `start` serve as history, and what was over before it is not reported.
+
+and the thresholds that the check documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ....events.protocol import EventStore, StoreInfo, Where
+from ....schema.plan import Task
+from ....schema.results import CheckReport, Finding, TaskResult
+from ...specialist import Specialist, specialist
+from .wording import iso, seconds
+
+_FOCUS = ("host", "source", "sourcetype")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one check looks at."""
+
+    check: str
+    """The check's name, for its report."""
+    store: EventStore
+    """The events."""
+    info: StoreInfo
+    """What the store holds."""
+    where: Where
+    """Filter of everything that is looked at: up to the end that was asked about."""
+    start: float
+    """Start of the time that is asked about, seconds since 1970."""
+    now: float
+    """Its end: the end that was asked for, else the log's own now."""
+    focus: Mapping[str, str]
+    """Host, source and source type that the question is about, where it names them."""
+    options: Mapping[str, Any]
+    """The task's input, for thresholds."""
+    results: Mapping[str, TaskResult]
+    """What the task's dependencies returned, by task id."""
+
+    def number(self, name: str, default: float) -> float:
+        """Return a threshold from the input, or its default.
+
+        Raises:
+            ValueError: it is no positive number.
+        """
+        value = self.options.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ValueError(f"{self.check}: {name!r} is {value!r}; give a positive number")
+        return float(value)
+
+    def asked(self, **changes: Any) -> Where:
+        """Return the filter of the time that is asked about, with further conditions."""
+        if self.start > self.first:
+            changes.setdefault("start", iso(self.start))
+        return replace(self.where, **changes)
+
+    def having(self, **changes: Any) -> Where:
+        """Return the filter of everything that is looked at, history too, with further conditions."""
+        return replace(self.where, **changes)
+
+    @property
+    def first(self) -> float:
+        """The first event's moment, seconds since 1970."""
+        return seconds(self.info.start) if self.info.start else self.now
+
+    def is_focus(self, **fields: str | None) -> bool:
+        """Tell whether a subject is one that the question names."""
+        return any(fields.get(name) == value for name, value in self.focus.items())
+
+    def has(self, field: str) -> bool:
+        """Tell whether any event has a value in a field."""
+        return field in self.info.fields
+
+    def report(self, findings: Iterable[Finding], **stats: Any) -> CheckReport:
+        """Return the check's report: what it found in the time that was asked about, and what it looked at."""
+        kept = tuple(f for f in findings if f.end is None or seconds(f.end) >= self.start)
+        return CheckReport(check=self.check, status="findings" if kept else "ok", findings=kept, stats=stats)
+
+    def not_applicable(self, reason: str, **stats: Any) -> CheckReport:
+        """Return a report that says why the check cannot tell anything here."""
+        return CheckReport(check=self.check, status="not_applicable", reason=reason, stats=stats)
+
+
+def check(
+    name: str, *, description: str, min_events: int = 1
+) -> Callable[[Callable[[Context], CheckReport]], Specialist]:
+    """Make a check, a specialist over an event store, of a function from its context to its report.
+
+    Args:
+        name: the specialist's name.
+        description: what it looks for.
+        min_events: with fewer events the check does not apply.
+    """
+
+    def decorate(look: Callable[[Context], CheckReport]) -> Specialist:
+        @specialist(name, description=description)
+        def work(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
+            context = open_context(name, task.input, results)
+            try:
+                if context.info.events < min_events or context.info.start is None:
+                    return context.not_applicable(_too_few(context.info.events, min_events))
+                return look(context)
+            finally:
+                context.store.close()
+
+        return work
+
+    return decorate
+
+
+def _too_few(events: int, needed: int) -> str:
+    if not events:
+        return "there is no event to look at"
+    return f"the log has {events:,} event{'s' if events != 1 else ''}; this check needs at least {needed:,}"
+
+
+def open_context(name: str, given: Any, results: Mapping[str, TaskResult]) -> Context:
+    """Check a task's input and open the store that it names.
+
+    Raises:
+        ValueError: the input is no object, names no events, or has a moment or filter of the wrong kind.
+        EventsError: the events cannot be opened.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name}: input is {given!r}; give an object with 'events', the place of the log")
+    location = given.get("events")
+    if not isinstance(location, str) or not location:
+        raise ValueError(f"{name}: 'events' is {location!r}; give the place of the log: a file or a folder")
+    focus = {key: _text(name, key, given[key]) for key in _FOCUS if given.get(key) is not None}
+    start, end = (_moment(name, key, given.get(key)) for key in ("start", "end"))
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"{name}: 'start' {given['start']!r} is not before 'end' {given['end']!r}")
+    from ....events.open import open_events
+
+    store = open_events(location)
+    info = store.info()
+    filters: dict[str, Any] = dict(focus)
+    where = Where(end=None if end is None else iso(end), **(filters if given.get("only") is True else {}))
+    now = seconds(info.now or info.end or iso(0))
+    first = seconds(info.start) if info.start else now
+    return Context(
+        check=name,
+        store=store,
+        info=info,
+        where=where,
+        start=first if start is None else start,
+        now=now if end is None else min(now, end),
+        focus=focus,
+        options=given,
+        results=results,
+    )
+
+
+def _text(name: str, key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: {key!r} is {value!r}; give a name, or leave it out")
+    return value
+
+
+def _moment(name: str, key: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        return seconds(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}: {key!r} is {value!r}; give a moment in ISO 8601, such as '2025-03-01T14:00:00Z'"
+        ) from None

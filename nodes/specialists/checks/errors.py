@@ -1,0 +1,217 @@
+"""Errors: how many, when they come in bursts, whose they are, and which failures repeat.
+
+An event is an error if its level is `error` or `critical`, or its HTTP status 500 or more. A burst is a stretch with
+far more errors than the rest of the log has for that much traffic.
+
+Thresholds: `max_error_rate` (0.05), `min_errors` (10), `burst_ratio` (4.0), `z` (6.0), and those in `failures`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ....events.protocol import Where
+from ....schema.results import CheckReport, Finding, Severity
+from .context import Context, check
+from .failures import LIMIT, login_failures, repeated_trouble
+from .series import DIMENSIONS, stretches, width_for
+from .templates import mine
+from .wording import clean, count, evidence, iso, period, seconds, share
+
+BAD_LEVELS = ("error", "critical")
+
+
+@dataclass
+class Counts:
+    """Events and errors over time."""
+
+    start: float
+    width: float
+    events: list[int]
+    errors: list[int]
+    by: dict[str, list[Counter[str]]] = field(default_factory=dict)
+    """For each field, the errors by its value, bucket by bucket."""
+
+    def moment(self, index: int) -> float:
+        """Return the start of a bucket."""
+        return self.start + index * self.width
+
+
+@check(
+    "errors",
+    description="Measures the error rate, finds bursts of errors, repeated failures and refused logins",
+    min_events=10,
+)
+def errors(context: Context) -> CheckReport:
+    """Report bursts, a high rate, and failures that repeat."""
+    graded = context.has("level") or context.has("status")
+    total = sum(row["events"] for row in context.store.counts((), where=context.asked()))
+    findings: list[Finding] = []
+    stats: dict[str, Any] = {"events": total}
+    if graded:
+        counts = count_errors(context)
+        bursts = find_bursts(context, counts)
+        findings += [_burst(context, counts, start, end, len(bursts)) for start, end in bursts[:3]]
+        findings += _rate(context, counts, bursts)
+        stats |= {"errors": sum(counts.errors), "error_rate": round(sum(counts.errors) / max(1, sum(counts.events)), 4)}
+    else:
+        stats["note"] = "events bear no level and no status; failures are told by their words"
+    findings += login_failures(context, context.store.messages(where=context.asked(), limit=LIMIT), total)
+    findings += _repeated(context, total)
+    return context.report(findings, **stats)
+
+
+def _repeated(context: Context, total: int) -> list[Finding]:
+    if not context.has("level"):
+        return repeated_trouble(context, context.store.messages(where=context.asked(), limit=LIMIT), total, "messages")
+    warnings = context.asked(levels=("warning",))
+    return repeated_trouble(context, context.store.messages(where=warnings, limit=LIMIT), total, "warnings")
+
+
+def is_error(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of counts is of errors."""
+    status = row.get("status")
+    return row.get("level") in BAD_LEVELS or (isinstance(status, int) and status >= 500)
+
+
+def count_errors(context: Context) -> Counts:
+    """Count events and errors over time, and errors by host, source type and source."""
+    begin = context.first
+    width = context.number("bucket_s", width_for(context.now - begin))
+    start = math.floor(begin / width) * width
+    size = max(1, math.floor((context.now - start) / width) + 1)
+    counts = Counts(
+        start, width, [0] * size, [0] * size, {name: [Counter() for _ in range(size)] for name in DIMENSIONS}
+    )
+    for row in context.store.counts([*DIMENSIONS, "level", "status"], where=context.where, bucket_s=width):
+        index = math.floor((seconds(row["bucket"]) - start) / width)
+        if not 0 <= index < size:
+            continue
+        counts.events[index] += row["events"]
+        if is_error(row):
+            counts.errors[index] += row["events"]
+            for name in DIMENSIONS:
+                if row[name] is not None:
+                    counts.by[name][index][row[name]] += row["events"]
+    return counts
+
+
+def find_bursts(context: Context, counts: Counts) -> list[tuple[int, int]]:
+    """Return the stretches with far more errors than usual, the largest first."""
+    usual = _usual_rate(counts)
+    floor = usual * sum(counts.events) / max(1, len(counts.events))
+    expected = [max(usual * events, floor) + 0.2 for events in counts.events]
+
+    def keep(start: int, end: int) -> bool:
+        seen, due = sum(counts.errors[start:end]), sum(expected[start:end])
+        enough = seen >= context.number("min_errors", 10) and seen >= context.number("burst_ratio", 4.0) * due
+        return enough and (seen - due) / math.sqrt(due) >= context.number("z", 6.0) and end - start < len(expected) / 2
+
+    return stretches([c - 2.5 * e for c, e in zip(counts.errors, expected, strict=True)], keep, limit=6)
+
+
+def _usual_rate(counts: Counts) -> float:
+    """Return the errors for each event, over all but the worst tenth of the buckets."""
+    rated = sorted((c / e, c, e) for c, e in zip(counts.errors, counts.events, strict=True) if e)
+    kept = rated[: max(1, math.ceil(0.9 * len(rated)))]
+    return sum(c for _, c, _ in kept) / max(1, sum(e for _, _, e in kept))
+
+
+def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int) -> Finding:
+    start, end = counts.moment(first), min(counts.moment(last), context.now + 1)
+    seen, events = sum(counts.errors[first:last]), sum(counts.events[first:last])
+    subject, fields, whose = _owner(counts, first, last, seen)
+    rate = _usual_rate(counts)
+    where = context.having(start=iso(start), end=iso(end), **fields)
+    lines, quoted = _examples(context, where)
+    severity: Severity = "high" if seen >= 0.2 * events else "medium"
+    return Finding(
+        kind="error_burst",
+        title=(
+            f"{subject or 'All'}: {count(seen, 'error')} {_during(start, end)}, "
+            f"{share(seen, events)} of all events then"
+        ),
+        severity=severity,
+        subject=subject,
+        detail=(
+            f"Outside of bursts {share(rate * 1000, 1000)} of events are errors. {whose}{quoted}"
+            + (f" The log has {bursts if bursts < 6 else 'six or more'} such bursts." if bursts > 3 else "")
+        ).strip(),
+        numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts},
+        start=iso(start),
+        end=iso(end),
+        evidence=evidence(lines),
+        confidence=0.9,
+        impact=f"{count(seen, 'request or operation', 'requests or operations')} failed in that time.",
+        recommendation=f"See what {subject or 'the system'} depended on or changed just before {period(start, start)}.",
+    )
+
+
+def _during(start: float, end: float) -> str:
+    return f"in {period(start, end)}" if end - start < 60 else f"from {period(start, end)}"
+
+
+def _owner(counts: Counts, first: int, last: int, seen: int) -> tuple[str | None, dict[str, str], str]:
+    """Return whose errors they mostly are: name, filter and a sentence."""
+    fields: dict[str, str] = {}
+    parts = []
+    for name in DIMENSIONS:
+        sums: Counter[str] = Counter()
+        for bucket in counts.by[name][first:last]:
+            sums.update(bucket)
+        values = set().union(*counts.by[name])
+        if sums and sums.most_common(1)[0][1] >= 0.7 * seen:
+            value, part = sums.most_common(1)[0]
+            fields[name] = value
+            if len(values) > 1:
+                parts.append(f"{share(part, seen)} are of {value}")
+    subject = next((fields[name] for name in DIMENSIONS if name in fields), None)
+    return (
+        subject,
+        {name: value for name, value in fields.items() if name != "source"},
+        ("; ".join(parts) + ". ") if parts else "",
+    )
+
+
+def _examples(context: Context, where: Where) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """Return example lines of errors, and a sentence with the most frequent message."""
+    graded = replace(where, levels=BAD_LEVELS)
+    lines: Sequence[Mapping[str, Any]] = context.store.sample(where=graded, limit=3)
+    if lines:
+        top = mine(context.store.messages(where=graded, limit=20_000))[:1]
+        return lines, "".join(f"Most often: '{clean(t.text, 100)}', {count(t.events, 'time')}." for t in top)
+    statuses = [r for r in context.store.counts(["status"], where=where) if is_error(r)]
+    some = [e for e in context.store.sample(where=where, limit=2000) if is_error(e)]
+    return some[:3], "; ".join(f"status {r['status']}, {count(r['events'], 'time')}" for r in statuses[:3])
+
+
+def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -> list[Finding]:
+    """Find a rate of errors that is high outside of bursts too."""
+    inside = {index for start, end in bursts for index in range(start, end)}
+    first = max(0, math.floor((context.start - counts.start) / counts.width))
+    places = [i for i in range(first, len(counts.events)) if i not in inside]
+    seen, events = sum(counts.errors[i] for i in places), sum(counts.events[i] for i in places)
+    limit = context.number("max_error_rate", 0.05)
+    if seen < context.number("min_errors", 10) or seen <= limit * events:
+        return []
+    lines, quoted = _examples(context, context.asked())
+    begin, end = counts.moment(places[0]), min(counts.moment(places[-1] + 1), context.now)
+    return [
+        Finding(
+            kind="error_rate",
+            title=f"{share(seen, events)} of events are errors: {seen:,} of {events:,}",
+            severity="high" if seen >= 0.5 * events else "medium",
+            detail=("Bursts are not counted in. " if inside else "") + quoted,
+            numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)},
+            start=iso(begin),
+            end=iso(end),
+            evidence=evidence(lines),
+            confidence=0.9,
+            impact="A share this high is either a standing fault or a level that is used too freely.",
+            recommendation="Start with the most frequent error message.",
+        )
+    ]

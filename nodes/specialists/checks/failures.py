@@ -1,0 +1,170 @@
+"""Messages that speak of trouble and repeat: refused logins and who tries them, and warnings that fill the log."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ....schema.results import Finding, Severity
+from .context import Context
+from .templates import Template, anchor, mine
+from .wording import clean, count, evidence, lasting, listed, period, seconds, share
+
+LIMIT = 100_000
+"""Messages that are looked at; above, an even sample."""
+
+LOGIN = re.compile(
+    r"failed password|authentication fail\w*|login fail\w*|failed login|invalid user"
+    r"|(?:bad|invalid|wrong) (?:password|credentials)|access denied for user|permission denied \(publickey",
+    re.IGNORECASE,
+)
+TROUBLE = re.compile(
+    r"\bfail|\berror|denied|refused|\binvalid|break-in|unauthori[sz]ed|unable to|cannot|can't|could not|couldn't|broken"
+    r"|timed? ?out|exception|abort|crash|panic|corrupt|not found|unreachable|no space|out of memory|\blost\b|killed",
+    re.IGNORECASE,
+)
+ACCEPTED = re.compile(
+    r"\baccepted (?:password|publickey|keyboard)|login (?:succeeded|successful)|session opened", re.IGNORECASE
+)
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_REMOTE = re.compile(r"\brhost=([\w.:-]+)|\bfrom (?:host )?([\w-]+(?:\.[\w-]+)+|[0-9a-fA-F:]*:[0-9a-fA-F:]+)")
+_REPEATED = re.compile(r"message repeated (\d+) times", re.IGNORECASE)
+
+
+@dataclass
+class Attempts:
+    """Messages of refused logins of one wording."""
+
+    events: int = 0
+    first: str = ""
+    last: str = ""
+    clients: Counter[str] = field(default_factory=Counter)
+
+
+def client_of(message: str) -> str | None:
+    """Return the address, or else the name, of the client that a message names."""
+    address = _ADDRESS.search(message)
+    if address:
+        return address[0]
+    remote = _REMOTE.search(message)
+    return (remote[1] or remote[2]) if remote else None
+
+
+def login_failures(context: Context, messages: Iterable[tuple[str, str]], total: int) -> list[Finding]:
+    """Find repeated refused logins, count each attempt once, and name the clients behind them.
+
+    Thresholds: `min_attempts` (20 in all), and 10 of one client or 2% of all events.
+    """
+    wordings: dict[str, Attempts] = {}
+    welcome: set[str] = set()
+    for ts, message in messages:
+        found = LOGIN.search(message)
+        client = client_of(message)
+        if found is None:
+            if client and ACCEPTED.search(message):
+                welcome.add(client)
+            continue
+        times = _REPEATED.search(message)
+        item = wordings.setdefault(found[0].lower(), Attempts(first=ts))
+        item.events += int(times[1]) if times else 1
+        item.last = ts
+        if client:
+            item.clients[client] += int(times[1]) if times else 1
+    if not wordings:
+        return []
+    wording, most = max(wordings.items(), key=lambda pair: (pair[1].events, pair[0]))
+    top = most.clients.most_common(1)[0][1] if most.clients else 0
+    if most.events < context.number("min_attempts", 20) or (top < 10 and most.events < 0.02 * total):
+        return []
+    return [_logins(context, wording, most, welcome, total)]
+
+
+def _logins(context: Context, wording: str, found: Attempts, welcome: set[str], total: int) -> Finding:
+    top = found.clients.most_common(5)
+    begin, end = seconds(found.first), seconds(found.last)
+    entered = [client for client, events in found.clients.items() if client in welcome and events >= 5]
+    named = ", ".join(f"{client} {events:,}" for client, events in top)
+    severity: Severity = "high" if top and top[0][1] >= 20 else "medium"
+    text = f"{found.events:,} refused logins ('{wording}') from {count(len(found.clients), 'client')}"
+    if top:
+        text += f"; {top[0][0]} alone made {top[0][1]:,} ({share(top[0][1], found.events)})"
+    login = (
+        f"A login from {listed(entered)} was accepted."
+        if entered
+        else "No login from a client with 5 or more refused ones was accepted."
+    )
+    return Finding(
+        kind="login_failures",
+        title=text,
+        severity="critical" if entered and top[0][1] >= 20 else severity,
+        subject=None,
+        detail=(f"Most attempts: {named}. " if top else "")
+        + f"Over {lasting(end - begin)}, {period(begin, end)}. {login}",
+        numbers={
+            "attempts": found.events,
+            "clients": len(found.clients),
+            "top_clients": dict(top),
+            "share_of_events": round(found.events / max(total, 1), 3),
+            "accepted_from_them": entered,
+        },
+        start=found.first,
+        end=found.last,
+        evidence=evidence(context.store.sample(where=context.asked(text=top[0][0] if top else wording), limit=3)),
+        confidence=0.95,
+        impact="Someone is guessing passwords; a weak one lets them in, and the attempts fill the log.",
+        recommendation=(
+            (f"Block {listed([c for c, _ in top[:3]])} " if top else "Block the clients ")
+            + "(or rate-limit them, e.g. with fail2ban), allow no password logins from outside."
+        ),
+    )
+
+
+def repeated_trouble(context: Context, messages: Iterable[tuple[str, str]], total: int, what: str) -> list[Finding]:
+    """Find the messages of trouble that repeat most, as one finding.
+
+    Args:
+        context: what is looked at.
+        messages: messages of warnings and errors, or all messages of a log without levels.
+        total: all events.
+        what: what the messages are, e.g. `warnings`.
+
+    Thresholds: `min_repeats` (20), `min_share` (0.05 of all events).
+    """
+    troubled = [(ts, text) for ts, text in messages if what != "messages" or TROUBLE.search(text)]
+    troubled = [(ts, text) for ts, text in troubled if not LOGIN.search(text)]
+    if len(troubled) < max(context.number("min_repeats", 20), context.number("min_share", 0.05) * total):
+        return []
+    templates = mine(troubled)
+    if templates[0].events < context.number("min_repeats", 20):
+        return []
+    return [_trouble(context, templates, len(troubled), total, what)]
+
+
+def _trouble(context: Context, templates: list[Template], events: int, total: int, what: str) -> Finding:
+    top = templates[:4]
+    begin, end = min(seconds(t.first) for t in templates), max(seconds(t.last) for t in templates)
+    what = "messages of trouble" if what == "messages" else what
+    lines = [e for t in top[:3] for e in context.store.sample(where=context.asked(text=anchor(t.text)), limit=1)]
+    quoted = "; ".join(f"'{clean(t.text, 90)}' {t.events:,} times" for t in top)
+    return Finding(
+        kind="repeated_failures",
+        title=(
+            f"{events:,} of {count(total, 'event')} ({share(events, total)}) are {what}; "
+            f"most often '{clean(top[0].text, 80)}'"
+        ),
+        severity="medium" if events >= 0.2 * total else "low",
+        detail=f"{count(len(templates), 'kind')} of them: {quoted}.",
+        numbers={
+            "events": events,
+            "share": round(events / max(total, 1), 3),
+            "top": {t.text[:120]: t.events for t in top},
+        },
+        start=templates[0].first if begin is None else min(t.first for t in templates),
+        end=max(t.last for t in templates),
+        evidence=evidence(lines),
+        confidence=0.8,
+        impact=f"What comes {top[0].events:,} times in {lasting(end - begin)} is a standing fault, or hides others.",
+        recommendation=f"Find the cause of '{clean(top[0].text, 80)}'; if it is harmless, log it at a lower level.",
+    )

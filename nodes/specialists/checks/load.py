@@ -1,0 +1,213 @@
+"""What is slow and what is busy.
+
+`latency` needs events with a duration: which hosts, paths and source types are slow, the slowest events, and when all
+became slower. `load` needs nothing but time: the busiest moments, hosts, clients and paths.
+
+Thresholds: `slow_ratio` (3.0 times what is usual), `min_slow_ms` (100), `peak_ratio` (5.0 times the usual busy minute).
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from ....schema.results import CheckReport, Finding
+from .context import Context, check
+from .series import stretches, width_for
+from .wording import count, evidence, iso, lasting, period, seconds, share
+
+SLOW_BY = ("path", "host", "sourcetype")
+
+
+@check(
+    "latency",
+    description="Finds what is slow: hosts, paths and times with long durations, and the slowest events",
+    min_events=20,
+)
+def latency(context: Context) -> CheckReport:
+    """Report what takes long, and when it began to."""
+    if not context.has("duration_ms"):
+        return context.not_applicable("no event says how long something took")
+    overall = context.store.quantiles("duration_ms", (), where=context.asked())
+    if not overall or overall[0]["events"] < 20:
+        return context.not_applicable("fewer than 20 events say how long something took")
+    usual = overall[0]
+    findings = _slow_times(context)
+    for field in SLOW_BY:
+        findings += _slow_groups(context, field, usual)
+    slowest = context.store.sample(where=context.asked(), limit=5, order="slowest")
+    return context.report(
+        findings,
+        events=usual["events"],
+        **{f"{name}_ms": round(usual[name], 1) for name in ("p50", "p95", "p99", "max")},
+        slowest=list(evidence(slowest)),
+    )
+
+
+def _slow_groups(context: Context, field: Any, usual: dict[str, Any]) -> list[Finding]:
+    if not context.has(field):
+        return []
+    rows = [
+        r
+        for r in context.store.quantiles("duration_ms", [field], where=context.asked())
+        if r[field] and r["events"] >= 20
+    ]
+    ratio, least = context.number("slow_ratio", 3.0), context.number("min_slow_ms", 100)
+    slow = [r for r in rows if r["p50"] >= least and r["p50"] >= ratio * _others(rows, r)] if len(rows) >= 3 else []
+    return [_slow_group(context, field, row, usual) for row in sorted(slow, key=lambda r: -r["p50"])[:3]]
+
+
+def _others(rows: list[dict[str, Any]], row: dict[str, Any]) -> float:
+    return max(float(median(r["p50"] for r in rows if r is not row)), 1e-9)
+
+
+def _slow_group(context: Context, field: str, row: dict[str, Any], usual: dict[str, Any]) -> Finding:
+    lines: list[dict[str, Any]] = []
+    if field in ("host", "sourcetype"):
+        lines = context.store.sample(where=context.asked(**{field: row[field]}), limit=3, order="slowest")
+    else:
+        found = context.store.sample(where=context.asked(text=row[field]), limit=3, order="slowest")
+        lines = [event for event in found if event.get(field) == row[field]]
+    return Finding(
+        kind="slow",
+        title=(
+            f"{row[field]}: half of {count(row['events'], 'event')} took {row['p50']:,.0f} ms or more "
+            f"(all: {usual['p50']:,.0f} ms)"
+        ),
+        severity="medium",
+        subject=row[field],
+        detail=f"95% stayed below {row['p95']:,.0f} ms; the slowest took {row['max']:,.0f} ms.",
+        numbers={name: round(row[name], 1) for name in ("events", "p50", "p95", "p99", "max")},
+        evidence=evidence(lines),
+        confidence=0.85,
+        impact=f"Who uses {row[field]} waits longer than elsewhere.",
+        recommendation=f"Trace one slow call of {row[field]} and see where the time goes.",
+    )
+
+
+def _slow_times(context: Context) -> list[Finding]:
+    """Find the stretch in which the median duration was far above what is usual."""
+    begin, size = context.first, 48
+    width = max(1.0, (context.now - begin) / size)
+    rows: list[dict[str, Any] | None] = []
+    for index in range(size):
+        where = context.having(start=iso(begin + index * width), end=iso(begin + (index + 1) * width))
+        found = context.store.quantiles("duration_ms", (), where=where)
+        rows.append(found[0] if found and found[0]["events"] >= 10 else None)
+    values = [row["p95"] for row in rows if row]
+    if len(values) < 12:
+        return []
+    usual = float(median(values))
+    ratio, least = context.number("slow_ratio", 3.0), context.number("min_slow_ms", 100)
+
+    def keep(start: int, end: int) -> bool:
+        inside = [row["p95"] for row in rows[start:end] if row]
+        return len(inside) >= 2 and median(inside) >= max(ratio * usual, least) and end - start < size / 2
+
+    found_at = stretches([row["p95"] - 2 * usual if row else 0.0 for row in rows], keep, limit=2)
+    return [_slow_time(context, rows[a:b], begin + a * width, begin + b * width, usual) for a, b in found_at]
+
+
+def _slow_time(context: Context, rows: list[dict[str, Any] | None], start: float, end: float, usual: float) -> Finding:
+    slow = float(median(row["p95"] for row in rows if row))
+    where = context.having(start=iso(start), end=iso(end))
+    return Finding(
+        kind="slow_period",
+        title=f"Slow from {period(start, end)}: 5% of events took {slow:,.0f} ms or more, usually {usual:,.0f} ms",
+        severity="medium",
+        detail=f"{slow / usual:.1f} times the usual 95% mark, for {lasting(end - start)}.",
+        numbers={"p95_ms": round(slow, 1), "usual_p95_ms": round(usual, 1)},
+        start=iso(start),
+        end=iso(end),
+        evidence=evidence(context.store.sample(where=where, limit=3, order="slowest")),
+        confidence=0.85,
+        impact="Everyone who used the system then had to wait.",
+        recommendation=f"See what was deployed, backed up or blocked at {period(start, start)}.",
+    )
+
+
+@check("load", description="Finds the busiest moments, hosts, clients and paths", min_events=20)
+def load(context: Context) -> CheckReport:
+    """Report peaks of load, and whoever makes most of it."""
+    begin = max(context.first, context.start)
+    width = width_for(max(1.0, context.now - begin))
+    rows = [
+        r
+        for r in context.store.counts((), where=context.asked(), bucket_s=width)
+        if seconds(r["bucket"]) <= context.now
+    ]
+    if not rows:
+        return context.not_applicable("no event lies in the time that is asked about")
+    total = sum(row["events"] for row in rows)
+    peak = max(rows, key=lambda row: row["events"])
+    top = {
+        field: _top(context, field) for field in ("host", "client", "path", "user", "sourcetype") if context.has(field)
+    }
+    findings = [*_peak(context, rows, peak, width), *_heavy(context, top, total)]
+    rate = total / max(context.now - begin, 1.0)
+    return context.report(
+        findings,
+        events=total,
+        per_second=round(rate, 3),
+        peak={
+            "start": peak["bucket"],
+            "seconds": width,
+            "events": peak["events"],
+            "per_second": round(peak["events"] / width, 3),
+        },
+        top={field: dict(rows) for field, rows in top.items()},
+    )
+
+
+def _top(context: Context, field: Any) -> list[tuple[str, int]]:
+    rows = [r for r in context.store.counts([field], where=context.asked()) if r[field] is not None]
+    return [(str(r[field]), int(r["events"])) for r in sorted(rows, key=lambda r: (-r["events"], str(r[field])))[:5]]
+
+
+def _peak(context: Context, rows: list[dict[str, Any]], peak: dict[str, Any], width: float) -> list[Finding]:
+    if len(rows) < 24:
+        return []
+    usual = float(median(sorted(row["events"] for row in rows)[len(rows) // 2 :]))
+    if peak["events"] < context.number("peak_ratio", 5.0) * usual or peak["events"] < 50:
+        return []
+    start = seconds(peak["bucket"])
+    where = context.having(start=iso(start), end=iso(start + width))
+    return [
+        Finding(
+            kind="busy",
+            title=(
+                f"Busiest in the {lasting(width)} from {period(start, start)}: {count(peak['events'], 'event')}, "
+                f"usually {usual:,.0f} when busy"
+            ),
+            severity="low",
+            numbers={"events": peak["events"], "usual": usual, "seconds": width},
+            start=iso(start),
+            end=iso(start + width),
+            evidence=evidence(context.store.sample(where=where, limit=3)),
+            confidence=0.8,
+            impact="Queues and disks have to take such a peak.",
+            recommendation=f"See who sent most at {period(start, start)}.",
+        )
+    ]
+
+
+def _heavy(context: Context, top: dict[str, list[tuple[str, int]]], total: int) -> list[Finding]:
+    """Find one client that makes a large part of all requests."""
+    rows = top.get("client", [])
+    if len(rows) < 5 or rows[0][1] < 0.25 * total or rows[0][1] < 100 or rows[0][1] < 5 * rows[1][1]:
+        return []
+    client, events = rows[0]
+    return [
+        Finding(
+            kind="busy",
+            title=f"Client {client} makes {share(events, total)} of all events: {events:,} of {total:,}",
+            severity="low",
+            subject=client,
+            detail=f"The next one, {rows[1][0]}, makes {rows[1][1]:,}.",
+            numbers={"events": events, "total": total},
+            evidence=evidence(context.store.sample(where=context.asked(text=client), limit=3)),
+            confidence=0.8,
+            impact="One client's habits decide the load.",
+            recommendation=f"Find out what {client} is, and limit its rate if it is no customer.",
+        )
+    ]

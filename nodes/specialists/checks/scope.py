@@ -1,0 +1,68 @@
+"""How far missing data reaches: which hosts and sources, how many events, since when, and what is still healthy.
+
+This check depends on others and adds up their findings.
+"""
+
+from __future__ import annotations
+
+from ....schema.results import CheckReport, Finding, Severity
+from .context import Context, check
+from .dependencies import MISSING, fields_of, found_before, of_kind
+from .wording import iso, listed, seconds, when
+
+_ORDER: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+
+
+@check(
+    "scope", description="Adds up what is missing: hosts, sources, estimated events, since when, and what is healthy"
+)
+def scope(context: Context) -> CheckReport:
+    """Report the extent of what is missing."""
+    findings, lacking = found_before(context)
+    missing = of_kind(findings, MISSING)
+    hosts = sorted({fields["host"] for f in missing if (fields := fields_of(context, f)) and "host" in fields})
+    healthy = [host for host in context.info.hosts if host not in {f.subject for f in findings} and host not in hosts]
+    stats = {
+        "affected": sorted({f.subject for f in missing if f.subject}),
+        "healthy_hosts": healthy[:50],
+        "without_report": lacking,
+    }
+    if not missing:
+        return context.report([], estimated_missing=0, **stats)
+    return context.report([_finding(context, missing, hosts, healthy)], **stats)
+
+
+def _finding(context: Context, missing: list[Finding], hosts: list[str], healthy: list[str]) -> Finding:
+    estimate = sum(_estimate(finding) for finding in missing)
+    starts = [seconds(finding.start) for finding in missing if finding.start]
+    since = min(starts) if starts else None
+    total = len(context.info.hosts)
+    subjects = sorted({finding.subject for finding in missing if finding.subject})
+    began = f", the first since {when(since)}" if since is not None else ""
+    where = f" of {listed(subjects)}" if subjects else ""
+    return Finding(
+        kind="scope",
+        title=f"About {estimate:,} events{where} are missing or cannot be searched by time{began}",
+        severity=max((finding.severity for finding in missing), key=_ORDER.index),
+        detail=(
+            f"{len(hosts)} of {total} hosts affected; nothing was found wrong with {listed(healthy) or 'none'}."
+            if total
+            else ""
+        ),
+        numbers={
+            "estimated_missing": estimate,
+            "hosts_affected": len(hosts),
+            "hosts": total,
+            "healthy": len(healthy),
+            "since": None if since is None else iso(since),
+        },
+        start=None if since is None else iso(since),
+        end=iso(context.now),
+        confidence=0.7,
+        impact=f"Reports and alerts over {listed(subjects) or 'this log'} are incomplete{began}.",
+    )
+
+
+def _estimate(finding: Finding) -> int:
+    value = finding.numbers.get("estimated_missing", finding.numbers.get("unparsed", 0))
+    return int(value) if isinstance(value, int | float) else 0

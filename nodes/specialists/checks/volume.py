@@ -1,0 +1,229 @@
+"""Volume against what was to be expected: partial drops and spikes that last.
+
+What was to be expected of a subject is its own usual level times a shape: its own median at that time of day, where
+the log spans three days; else the median of its peers over time (day and night move all of them), where it has two or
+more; else its own running median, which only shows what is short. A stretch counts if it is several buckets long,
+far from what was expected in share, and far outside of the subject's own usual scatter.
+
+Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (6.0 standard
+deviations), `bucket_s` (about 1/144 of the log).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from ....schema.results import CheckReport, Finding, Severity
+from .clocks import host_offsets
+from .context import Context, check
+from .parsing import stopped_parsing
+from .series import LEVELS, Key, Subject, Table, dispersion, leaves, smooth, stretches
+from .silence import silences
+from .wording import count, evidence, iso, period, share
+
+BAD_LEVELS = ("error", "critical")
+"""Levels that count as errors."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stretch in which a subject's volume was not what was expected."""
+
+    subject: Subject
+    start: int
+    end: int
+    events: int
+    expected: float
+    z: float
+    basis: str
+
+    @property
+    def ratio(self) -> float:
+        """Events seen over events expected."""
+        return self.events / self.expected
+
+    @property
+    def drop(self) -> bool:
+        """Whether there were too few, not too many."""
+        return self.ratio < 1
+
+
+@check(
+    "volume",
+    description="Compares volume by host, source type and source with its baseline: drops and spikes",
+    min_events=100,
+)
+def volume(context: Context) -> CheckReport:
+    """Report drops and spikes that last."""
+    table = leaves(context, shifts=host_offsets(context))
+    if table.size < 24:
+        return context.not_applicable("the log covers too short a time for a baseline")
+    silent = silences(context, table)
+    gone: dict[Key, float] = {key: item.subject.last for item in silent for key in item.subject.leaves}
+    gone.update(
+        {key: next(leaf.last for leaf in table.leaves if leaf.key == key) for key in stopped_parsing(context, table)}
+    )
+    changes = distinct(find_changes(context, table, gone))
+    findings = [_finding(context, table, change) for change in changes if not _only_errors(context, table, change)]
+    total = table.total()
+    busiest = max(range(table.size), key=total.counts.__getitem__)
+    return context.report(
+        findings,
+        events=total.events,
+        per_hour=round(total.events / max(table.size * table.width / 3600, 1e-9), 1),
+        busiest={"start": iso(table.moment(busiest)), "events": total.counts[busiest]},
+        bucket_s=table.width,
+        by={"/".join(level): {s.name: s.events for s in table.subjects(level)[:20]} for level in LEVELS[:3]},
+    )
+
+
+def find_changes(context: Context, table: Table, gone: dict[Key, float]) -> list[Change]:
+    """Return every stretch of every subject that is not as expected; one fault may show in several subjects."""
+    found: list[Change] = []
+    for level in ((), *LEVELS):
+        subjects = table.subjects(level) if level else [table.total()]
+        if level and len(subjects) < 2:
+            continue
+        for subject in subjects:
+            if subject.events >= 100:
+                peers = [s for s in subjects if s.names != subject.names and s.events >= 50]
+                found += _changes(context, table, subject, peers, gone)
+    return found
+
+
+def _changes(
+    context: Context, table: Table, subject: Subject, peers: Sequence[Subject], gone: dict[Key, float]
+) -> list[Change]:
+    last = max((gone.get(key, context.now) for key in subject.leaves), default=context.now)
+    stop = min(table.size - 1, math.floor((last - table.start) / table.width))
+    begin = max(1, math.floor((subject.first - table.start) / table.width) + 1)
+    if stop - begin < 24:
+        return []
+    counts = subject.counts[begin:stop]
+    expected, basis = _expected(table, subject, peers, begin, stop)
+    scale = dispersion(counts, expected)
+    usual = smooth(expected, 2)
+    found = []
+    for drop in (True, False):
+        bound = context.number("max_ratio", 0.6) if drop else context.number("min_ratio", 2.0)
+        edge = (1 + bound) / 2
+        scores = [(edge * e - c) if drop else (c - edge * e) for c, e in zip(counts, usual, strict=True)]
+
+        def keep(start: int, end: int, bound: float = bound, drop: bool = drop) -> bool:
+            seen, due = sum(counts[start:end]), sum(usual[start:end])
+            z = abs(seen - due) / (scale * math.sqrt(max(due, 1.0)))
+            far = seen <= bound * due if drop else seen >= bound * max(due, 1.0)
+            return far and end - start >= 3 and abs(seen - due) >= 20 and z >= context.number("z", 6.0)
+
+        for start, end in stretches(scores, keep):
+            seen, due = sum(counts[start:end]), max(sum(usual[start:end]), 1.0)
+            z = abs(seen - due) / (scale * math.sqrt(due))
+            found.append(Change(subject, begin + start, begin + end, seen, due, round(z, 1), basis))
+    return found
+
+
+def _expected(
+    table: Table, subject: Subject, peers: Sequence[Subject], begin: int, stop: int
+) -> tuple[list[float], str]:
+    """Return what was to be expected of a subject in each bucket, and what that is based on."""
+    counts = subject.counts[begin:stop]
+    a_day = round(86400 / table.width)
+    if table.width <= 86400 / 4 and stop - begin >= 3 * a_day:
+        days = [[counts[i] for i in range(hour % a_day, len(counts), a_day)] for hour in range(a_day)]
+        return [median(days[i % a_day]) for i in range(len(counts))], "its own median at that time of day"
+    shape = _peer_shape(peers, begin, stop)
+    if shape is not None:
+        level = median(c / s for c, s in zip(counts, shape, strict=True) if s > 0)
+        if level > 0:
+            return [level * s for s in shape], "its usual share of what its peers sent at the time"
+    return smooth(counts, max(12, len(counts) // 6)), "its own running median"
+
+
+def _peer_shape(peers: Sequence[Subject], begin: int, stop: int) -> list[float] | None:
+    """Return how the median peer's volume goes over time, 1 being its usual level; None without two steady peers."""
+    relative = []
+    for peer in peers:
+        counts = peer.counts[begin:stop]
+        usual = median(counts)
+        if usual >= 3:
+            relative.append([c / usual for c in smooth(counts, 1)])
+    if len(relative) < 2:
+        return None
+    return [median(column) for column in zip(*relative, strict=True)]
+
+
+def distinct(changes: Sequence[Change]) -> list[Change]:
+    """Keep one change for each fault: of those that overlap in time and in events, the one that stands out most."""
+    kept: list[Change] = []
+    for change in sorted(changes, key=_strength):
+        if not any(_same_fault(change, other) for other in kept):
+            kept.append(change)
+    return kept
+
+
+def _strength(change: Change) -> tuple[float, int, float]:
+    relative = change.ratio if change.drop else 1 / change.ratio
+    return (round(relative, 1), len(change.subject.level), -change.z)
+
+
+def _same_fault(one: Change, other: Change) -> bool:
+    overlap = min(one.end, other.end) - max(one.start, other.start)
+    related = bool(one.subject.leaves & other.subject.leaves) or not one.subject.level or not other.subject.level
+    return related and overlap > 0 and (one.drop == other.drop or overlap >= 0.5 * (one.end - one.start))
+
+
+def _only_errors(context: Context, table: Table, change: Change) -> bool:
+    """Tell whether a spike is an error burst, which the check of errors reports."""
+    if change.drop or not (context.has("level") or context.has("status")):
+        return False
+    where = context.having(
+        **change.subject.fields, start=iso(table.moment(change.start)), end=iso(table.moment(change.end))
+    )
+    rows = context.store.counts(["level", "status"], where=where)
+    bad = sum(r["events"] for r in rows if r["level"] in BAD_LEVELS or (r["status"] or 0) >= 500)
+    return bad >= 0.5 * (change.events - change.expected)
+
+
+def _finding(context: Context, table: Table, change: Change) -> Finding:
+    start, end = table.moment(change.start), min(table.moment(change.end), context.now)
+    name = change.subject.name or "all events together"
+    lasts = change.end >= table.size - 2
+    times = f"since {period(start, start)}" if lasts else f"from {period(start, end)}"
+    amount = share(change.events, change.expected) if change.drop else f"{change.ratio:.1f} times"
+    difference = round(abs(change.events - change.expected))
+    severity: Severity = "medium" if change.drop else "low"
+    where = context.having(**change.subject.fields, start=iso(start), end=iso(end))
+    return Finding(
+        kind="volume_drop" if change.drop else "volume_spike",
+        title=f"{name}: volume at {amount} of what is usual {times}",
+        severity="high" if change.drop and change.ratio < 0.2 else severity,
+        subject=change.subject.name or None,
+        detail=(
+            f"{count(change.events, 'event')} where about {change.expected:,.0f} were expected by {change.basis}; "
+            f"{change.z:,.0f} standard deviations{', and it lasts' if lasts else ''}."
+        ),
+        numbers={
+            "events": change.events,
+            "expected": round(change.expected),
+            "ratio": round(change.ratio, 3),
+            "z": change.z,
+            "estimated_missing" if change.drop else "surplus": difference,
+        },
+        start=iso(start),
+        end=iso(end),
+        evidence=evidence(context.store.sample(where=where, limit=2)),
+        confidence=round(min(0.95, 0.6 + change.z / 60), 2),
+        impact=(
+            f"About {count(difference, 'event')} are missing; what is left looks healthy but is not complete."
+            if change.drop
+            else f"{count(difference, 'event')} more than usual have to be carried and stored."
+        ),
+        recommendation=(
+            f"Find what {name} stopped sending at {period(start, start)}: compare a busy minute before with one after."
+            if change.drop
+            else f"See which events of {name} are new since {period(start, start)}."
+        ),
+    )

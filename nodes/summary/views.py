@@ -1,0 +1,158 @@
+"""Results of any kind, made alike: what each task was, how it ended, what it returned, and what it found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from ...schema.results import CheckReport, Finding, Severity, TaskResult, TaskStatus
+from .text import clean
+
+STATUSES: tuple[str, ...] = get_args(TaskStatus)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""From the least to the most severe."""
+
+_DEPTH = 40
+"""Levels of nesting that are looked into."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One task as the summary sees it."""
+
+    task_id: str
+    status: str
+    output: JsonValue
+    error: str | None
+    report: CheckReport | None
+    """What it returned, if that is a check's report or looks like one."""
+    fallback: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task succeeded."""
+        return self.status == "succeeded"
+
+
+def views(results: Any, plan: Mapping[str, Any] | None = None) -> list[View]:
+    """Return results as views, in the plan's order where there is a plan, else in their own.
+
+    Tasks of the plan that have no result are there too, as `pending`.
+    """
+    found: dict[str, View] = {}
+    for name, value in _named(results):
+        view = _view(name, value)
+        found[_unused(view.task_id, found)] = view
+    ids = [str(task.get("id")) for task in plan_tasks(plan) if task.get("id") is not None]
+    ordered = [
+        found.pop(name) if name in found else View(clean(name), "pending", None, None, None)
+        for name in dict.fromkeys(ids)
+    ]
+    return [*ordered, *found.values()]
+
+
+def plan_tasks(plan: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return a plan's tasks, as far as they are objects."""
+    tasks = plan.get("tasks") if isinstance(plan, Mapping) else None
+    return [task for task in tasks if isinstance(task, Mapping)] if isinstance(tasks, list | tuple) else []
+
+
+def _named(results: Any) -> list[tuple[str, Any]]:
+    if isinstance(results, Mapping):
+        return [(str(name), value) for name, value in results.items()]
+    if isinstance(results, Sequence) and not isinstance(results, str | bytes):
+        return [(f"result {index}", value) for index, value in enumerate(results, 1)]
+    return [] if results is None else [("result", results)]
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name += "'"
+    return name
+
+
+def _view(name: str, value: Any) -> View:
+    if isinstance(value, TaskResult):
+        value = value.model_dump()
+    if isinstance(value, Mapping) and value.get("status") in STATUSES and ("task_id" in value or "output" in value):
+        output = json_native(value.get("output"))
+        error = value.get("error")
+        status = str(value["status"])
+        task_id = clean(str(value.get("task_id") or name))
+        report = as_report(output) if status == "succeeded" else None
+        return View(task_id, status, output, None if error is None else str(error), report, bool(value.get("fallback")))
+    output = json_native(value)
+    return View(clean(name), "succeeded", output, None, as_report(output))
+
+
+def json_native(value: Any, depth: int = _DEPTH) -> JsonValue:
+    """Return any value as JSON: models and dataclasses become objects, what JSON does not know becomes text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    if depth <= 0:
+        return "…"
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): json_native(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [json_native(item, depth - 1) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((json_native(item, depth - 1) for item in value), key=str)
+    return str(value)
+
+
+def as_report(output: JsonValue) -> CheckReport | None:
+    """Return an output as a check's report: as it is, or, if it has a list of findings, as far as they can be read."""
+    if not isinstance(output, dict):
+        return None
+    try:
+        return CheckReport.model_validate(output)
+    except ValidationError:
+        pass
+    listed = output.get("findings")
+    if not isinstance(listed, list):
+        return None
+    findings = [found for found in map(as_finding, listed) if found is not None]
+    if not findings:
+        return None
+    return CheckReport(check=clean(str(output.get("check") or "")), status="findings", findings=tuple(findings))
+
+
+def as_finding(value: JsonValue) -> Finding | None:
+    """Return a finding that was written as text, or as an object with at least a title; None for anything else."""
+    if isinstance(value, str) and value.strip():
+        return Finding(kind="finding", title=value, severity="low", confidence=0.5)
+    if not isinstance(value, dict):
+        return None
+    try:
+        return Finding.model_validate(value)
+    except ValidationError:
+        pass
+    title = next(
+        (value[k] for k in ("title", "message", "summary", "description") if isinstance(value.get(k), str)), None
+    )
+    if not isinstance(title, str) or not title.strip():
+        return None
+    severity = str(value.get("severity", "low")).lower()
+    texts: dict[str, Any] = {
+        k: v for k in ("subject", "detail", "impact", "recommendation") if isinstance(v := value.get(k), str)
+    }
+    raw = value.get("evidence")
+    evidence = raw if isinstance(raw, list) else [raw] if isinstance(raw, str) else []
+    return Finding(
+        kind=str(value.get("kind") or "finding"),
+        title=title,
+        severity=next((s for s in SEVERITIES if s == severity), "low"),
+        confidence=0.5,
+        evidence=tuple(item for item in evidence if isinstance(item, str))[:5],
+        **texts,
+    )
