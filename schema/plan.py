@@ -22,11 +22,12 @@ from pydantic import (
 )
 
 from .checks import MAX_TASKS, Rules, check_specialist_names, check_whole
-from .document import MAX_BYTES, Document, read_document
+from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
+from .source import MAX_BYTES
 from .translate import note_errors
-from .words import got
+from .words import Loc, got
 
 OnFailure = Literal["continue", "soft"]
 """What a failed task does to the run: `continue` runs whatever can run; `soft` also accepts `min_success` successes."""
@@ -206,14 +207,14 @@ class Plan(Strict):
             PlanError: the plan is wrong; every problem has its line or field.
         """
         data = {"tasks": document.data} if isinstance(document.data, list) else document.data
-        root = "tasks" if isinstance(document.data, list) else ""
+        root: Loc = ("tasks",) if isinstance(document.data, list) else ()
         rules = Rules(max_tasks=max_tasks, may_be_empty=False, specialists=specialists)
         problems: tuple[Problem, ...] = ()
         try:
             plan = cls.model_validate(data, context=rules.as_context())
         except PlanError as error:
             problems = error.problems
-        if problems or document.problems:
+        if problems or document.flawed:
             raise PlanError(document.located(problems, root=root), document.source)
         return plan
 
@@ -239,7 +240,7 @@ class Plan(Strict):
 
 FIELDS = {
     "": tuple(Plan.model_fields),
-    "tasks": tuple(Task.model_fields),
+    "tasks": (*(name for name in Task.model_fields if name not in TaskPolicy.model_fields), *TaskPolicy.model_fields),
     "config": tuple(PlanConfig.model_fields),
     "retry": tuple(Retry.model_fields),
     "fallback": tuple(Fallback.model_fields),

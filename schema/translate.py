@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .draft import Draft
+from .draft import CONFIG_SYNONYMS, TASK_SYNONYMS, Draft
 from .words import Loc, Nearest, got, listed, one_of, shown
 
 Fields = Mapping[str, Collection[str]]
@@ -46,6 +46,9 @@ HABITS: Mapping[str, Mapping[str, str]] = {
     "": {"steps": "tasks", "jobs": "tasks", "title": "name", "settings": "config", "options": "config"},
 }
 """What other systems call a field -> what it is called here, by the kind of object."""
+
+SYNONYMS = {"tasks": TASK_SYNONYMS, "config": CONFIG_SYNONYMS}
+"""Second names that are read, by the kind of object."""
 
 HOLDERS = {"tasks": "of a task", "config": "under 'config'", "retry": "under 'retry'", "": "at the top of the plan"}
 """Where a field that was written in the wrong place belongs."""
@@ -95,6 +98,8 @@ def _unknown_field(name: str, holder: str, fields: Fields) -> tuple[str, str]:
     if near is None and elsewhere:
         return f"unknown field {shown(name)} here; it belongs {HOLDERS[_best_holder(elsewhere, holder)]}", ""
     near = near or Nearest(known)(name)
+    if near is None and (near := Nearest(SYNONYMS.get(holder, ()))(name)) is not None:
+        return f"unknown field {shown(name)}; did you mean {near!r}?", SYNONYMS[holder][near]
     if near is not None:
         return f"unknown field {shown(name)}; did you mean {near!r}?", near
     return f"unknown field {shown(name)}; known here: {listed(known, 20)}", ""

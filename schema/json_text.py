@@ -1,0 +1,129 @@
+"""JSON text to data, and the places of its fields."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from .draft import MAX_DEPTH
+from .errors import PlanError, Problem
+from .words import Loc, path_text, shown
+from .yaml_text import Places
+
+
+def read_json(text: str) -> tuple[Any, bool]:
+    """Return the data, and whether an object has the same key twice (the last one counts, so that is a problem).
+
+    Raises:
+        PlanError: the text is not JSON; one problem, with its line.
+    """
+    repeated = False
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        found = dict(items)
+        repeated = repeated or len(found) != len(items)
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs), repeated
+    except json.JSONDecodeError as error:
+        what = error.msg.removesuffix(" at")
+        message = f"not valid JSON: {what[:1].lower()}{what[1:]}{_hint(error)}"
+        raise PlanError([Problem(message, "", error.lineno, error.colno)]) from None
+    except RecursionError:
+        raise PlanError([Problem(f"nested more than {MAX_DEPTH} levels deep; make it flatter")]) from None
+    except ValueError:
+        raise PlanError([_long_number(text)]) from None
+
+
+def _hint(error: json.JSONDecodeError) -> str:
+    rest, before = error.doc[error.pos : error.pos + 6], error.doc[: error.pos].rstrip()[-1:]
+    if rest[:1] == "#" or rest[:2] in ("//", "/*"):
+        return "; JSON has no comments, remove it or use YAML"
+    if rest[:1] == "'":
+        return "; text stands in double quotes"
+    if rest.startswith(("True", "False", "None")):
+        return "; JSON's words are true, false and null"
+    if (rest[:1] in ("]", "}") and before == ",") or error.msg.startswith("Illegal trailing comma"):
+        return "; remove the comma before it"
+    if not rest:
+        return "; the text ends too early"
+    for message, hint in _HINTS:
+        if error.msg.startswith(message):
+            return f"; {hint}"
+    return ""
+
+
+_HINTS = (
+    ("Expecting property name", "names of fields stand in double quotes"),
+    ("Expecting ',' delimiter", "a comma or a closing bracket is missing before this"),
+    ("Expecting ':' delimiter", 'a field is written "name": value'),
+    ("Expecting value", "expected text in double quotes, a number, true, false, null, a list or an object"),
+    ("Unterminated string", "a double quote is missing at its end"),
+    ("Invalid control character", "line breaks and tabs in text are written \\n and \\t"),
+    ("Invalid \\", "a backslash in text is written \\\\"),
+    ("Extra data", "one plan ends here and something else begins; a plan file holds one plan"),
+)
+
+
+def _long_number(text: str) -> Problem:
+    found = re.search(r"\d{1000,}", text)
+    line = text.count("\n", 0, found.start()) + 1 if found else None
+    return Problem("a number has more digits than can be read; write it as text", "", line)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+def json_places(text: str, root: Loc) -> tuple[Places, list[Problem]]:
+    """Return where each field of a valid JSON text is written, and a problem for each key that comes twice."""
+    places: Places = {}
+    problems: list[Problem] = []
+    stack: list[tuple[Loc, dict[str, int] | None]] = []
+    loc: Loc = root
+    line, line_start, seen = 1, 0, 0
+    wants_key = False
+    for token in _TOKEN.finditer(text):
+        start = token.start()
+        breaks = text.count("\n", seen, start)
+        if breaks:
+            line += breaks
+            line_start = text.rfind("\n", seen, start) + 1
+        seen = start
+        mark = token.group()
+        if mark in ("}", "]"):
+            loc = stack.pop()[0]
+            wants_key = False
+            continue
+        if mark == ",":
+            holder = stack[-1][1]
+            wants_key = holder is not None
+            if holder is None:
+                loc = (*loc[:-1], int(loc[-1]) + 1)
+            continue
+        if mark == ":":
+            continue
+        place = (line, start - line_start + 1)
+        if wants_key:
+            key = str(json.loads(mark))
+            base, keys = stack[-1]
+            loc = (*base, key)
+            if keys is not None and key in keys:
+                message = f"duplicate key {shown(key)}, first in line {keys[key]}; keep one of them"
+                problems.append(Problem(message, path_text(loc), *place))
+            elif keys is not None:
+                keys[key] = line
+            places.setdefault(path_text(loc), place)
+            wants_key = False
+            continue
+        if loc and isinstance(loc[-1], int):
+            places.setdefault(path_text(loc), place)
+        if mark == "{":
+            stack.append((loc, {}))
+            wants_key = True
+        elif mark == "[":
+            stack.append((loc, None))
+            loc = (*loc, 0)
+    return places, problems
