@@ -1,0 +1,1 @@
+"""Named workflows: plans with parameters, kept as data files."""
