@@ -1,18 +1,18 @@
-"""What flows through the graph, and the public names of plans and results."""
+"""What flows through the graph, and the public names of plans, results and errors.
+
+State values are JSON-native dicts, so that any checkpointer can hold them and Studio can show them; the pydantic models
+stand at the borders.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict
+
+from .reducers import append_new, merge_results
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
-from .schema.plan import Fallback, Plan, PlanConfig, Retry, Task, TaskPolicy
-from .schema.results import (
-    CheckReport,
-    Finding,
-    Metrics,
-    Report,
-    Summary,
-    TaskResult,
-    TaskStatus,
-)
+from .schema.plan import Fallback, Plan, PlanConfig, Retry, Schedule, Task, TaskPolicy
+from .schema.results import CheckReport, Finding, Metrics, Report, Summary, TaskResult, TaskStatus
 
 __all__ = [
     "CheckReport",
@@ -20,17 +20,104 @@ __all__ = [
     "Fallback",
     "FanwiseError",
     "Finding",
+    "Input",
     "Metrics",
+    "Output",
     "Plan",
     "PlanConfig",
     "PlanError",
     "Problem",
     "Report",
     "Retry",
+    "RunContext",
     "RunError",
+    "State",
     "Summary",
     "Task",
     "TaskPolicy",
     "TaskResult",
     "TaskStatus",
 ]
+
+
+class Input(TypedDict, total=False):
+    """What a run is started with: a request, or a named workflow, or a plan."""
+
+    request: str
+    """What is asked, in words; the summary answers it."""
+    workflow: str
+    """Name or alias of a workflow."""
+    params: dict[str, Any]
+    """The workflow's parameters by name."""
+    plan: dict[str, Any]
+    """A plan, as in a plan file."""
+
+
+class Output(TypedDict, total=False):
+    """What a run ends with."""
+
+    status: str
+    """`succeeded`, `partial`, `failed` or `cancelled`."""
+    summary: dict[str, Any]
+    """A `Summary`."""
+    results: dict[str, Any]
+    """A `TaskResult` for each task id, in plan order."""
+    metrics: dict[str, Any]
+    """A `Metrics`."""
+    warnings: list[str]
+    """What did not go as it should, but harmed nothing."""
+
+
+class State(TypedDict, total=False):
+    """The graph's state."""
+
+    request: str
+    workflow: str
+    params: dict[str, Any]
+    plan: dict[str, Any]
+    """The validated plan; only what was set is in it."""
+    run_id: str
+    """Made anew by the planner; tells this run's supersteps from those of other runs."""
+    superstep: int
+    """Supersteps of specialists that have ended."""
+    deadline_at: float | None
+    """When the run has to end, in seconds since the epoch."""
+    results: Annotated[dict[str, Any], merge_results]
+    warnings: Annotated[list[str], append_new]
+    status: str
+    summary: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+class BatchState(TypedDict, total=False):
+    """The state of a batch: a part of a large superstep."""
+
+    sends: list[dict[str, Any]]
+    """One payload for each task."""
+    shared: dict[str, Any]
+    """What all of them are told about the run."""
+    results: Annotated[dict[str, Any], merge_results]
+    warnings: Annotated[list[str], append_new]
+
+
+class BatchOutput(TypedDict, total=False):
+    """What a batch writes to the run's state."""
+
+    results: dict[str, Any]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Options of one invocation; what is set here wins over the plan's configuration."""
+
+    max_parallel: int | None = None
+    """Tasks that work at the same time."""
+    timeout_s: float | None = None
+    """Seconds for each attempt's own work, for tasks that do not set their own."""
+    deadline_s: float | None = None
+    """Seconds for the run, from the start of this invocation."""
+    schedule: Schedule | None = None
+    """`dataflow` or `phased`."""
+    events: str | None = None
+    """Where the event log is that a request asks about."""

@@ -1,0 +1,266 @@
+"""The board: where the branches of one superstep wait for their dependencies and for slots, without a barrier.
+
+LangGraph ends a superstep when its slowest branch ends. So all unfinished tasks are sent at once, and each branch waits
+here until the results that it needs are there and a slot is free. A board belongs to one attempt at one superstep of
+one run; it lives in the process and dies with its branches. What must last is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from langgraph.runtime import RunControl, Runtime
+
+from ..nodes.seat import Admission
+from .schedule import Limits, Schedule
+
+Result = Mapping[str, Any]
+"""A `TaskResult` as a plain dict."""
+
+LoadEarlier = Callable[[], Awaitable[Mapping[str, Result]]]
+"""Reads the results that an earlier attempt at this superstep has saved."""
+
+DEADLINE = "the run's deadline has passed"
+"""Why the deadline cut a task short."""
+
+
+class Seat:
+    """One branch's place on the board."""
+
+    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Callable[..., None]) -> None:
+        self.task_id: str = task["id"]
+        self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
+        self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
+        self.reason = ""
+        self.ready_at: float | None = None
+        self.cut = ""
+        self._board = board
+        self._known = known
+        self._emit = emit
+        self._turn: asyncio.Future[Admission] | None = None
+        self._scope: asyncio.Timeout | None = None
+
+    async def admitted(self) -> Admission:
+        """Wait until the task may start (it then holds a slot), must be skipped or cancelled, or has to suspend."""
+        self._turn = asyncio.get_running_loop().create_future()
+        self._board.wake()
+        return await self._turn
+
+    async def pause(self, seconds: float) -> Admission:
+        """Wait between two attempts, holding nothing; then queue for a slot again."""
+        loop = asyncio.get_running_loop()
+        self._turn = loop.create_future()
+        timer = loop.call_later(seconds, self._board.requeue, self.task_id)
+        try:
+            return await self._turn
+        finally:
+            timer.cancel()
+
+    def results(self) -> dict[str, Result]:
+        """Return the results of the dependencies that have ended, in the order in which the task names them."""
+        board = self._board.results
+        found = {need: self._known.get(need) or board.get(need) for need in self.depends_on}
+        return {need: result for need, result in found.items() if result is not None}
+
+    def working(self, scope: asyncio.Timeout | None) -> None:
+        """Name the time-out that the deadline may bring forward; `None` when the work is over."""
+        self._scope = scope
+
+    def release(self) -> None:
+        """Give the slot back."""
+        self._board.release(self.task_id)
+
+    def settle(self, result: Result) -> None:
+        """Put the task's result on the board; whoever waits for it goes on."""
+        self._board.settle(self.task_id, result)
+
+    def vacate(self) -> None:
+        """Leave without a result: paused for a person, or cancelled. Branches behind it suspend."""
+        self._board.vacate(self.task_id)
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Put an event on the run's stream."""
+        self._emit({"type": kind, "task_id": self.task_id, **fields})
+
+    def _decide(self, admission: Admission, reason: str = "") -> None:
+        if self._turn is not None and not self._turn.done():
+            self.reason = reason
+            self._turn.set_result(admission)
+
+    def _fail(self, error: Exception) -> None:
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_exception(error)
+
+    def _cut(self, reason: str) -> None:
+        self.cut = reason
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._decide("cancel", reason)
+
+
+class Board:
+    """Branches, their results and the schedule of one attempt at one superstep."""
+
+    def __init__(self, control: RunControl | None, run: Mapping[str, Any], load_earlier: LoadEarlier | None) -> None:
+        self.control = control
+        self.results: dict[str, Result] = {}
+        self.total: int = run.get("total", 0)
+        self.completed: int = run.get("completed", 0)
+        self._load_earlier = load_earlier
+        self._loading: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._seats: dict[str, Seat] = {}
+        self._vacated: set[str] = set()
+        self._stopped: tuple[Admission, str] | None = None
+        self._woken = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        offset = self._loop.time() - time.time()
+        last = run.get("last_start")
+        self._schedule = Schedule(
+            Limits(run.get("max_parallel"), run.get("starts_per_s")), None if last is None else last + offset
+        )
+        deadline = run.get("deadline_at")
+        self._deadline = None if deadline is None else deadline + offset
+
+    def enter(self, send: Mapping[str, Any], emit: Callable[..., None]) -> Seat:
+        """Take a place for the task in `send`. Must be called before the branch's first await."""
+        task, known = send["task"], send.get("results") or {}
+        if self._deadline is not None and self._deadline <= self._loop.time():
+            self._stopped = ("cancel", DEADLINE)
+        elif self._deadline is not None and self._alarm is None:
+            self._alarm = self._loop.call_at(self._deadline, self._on_deadline)
+        seat = self._seats[task["id"]] = Seat(self, task, known, emit)
+        self._schedule.add(
+            seat.task_id,
+            seat.depends_on,
+            known={need: result["status"] for need, result in known.items()},
+            run_if=task.get("run_if", "all_success"),
+            rank=send.get("rank", 0.0),
+            order=send.get("order", 0),
+        )
+        if self._load_earlier is not None and any(n not in known and n not in self.results for n in seat.depends_on):
+            self._loading = asyncio.ensure_future(self._take_earlier(self._load_earlier))
+            self._load_earlier = None
+        return seat
+
+    def wake(self) -> None:
+        """Look at the schedule in the loop's next turn, once for all that happens until then."""
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._advance)
+
+    def settle(self, task_id: str, result: Result) -> None:
+        """Record a result and let the schedule see it."""
+        if task_id not in self.results:
+            self.results[task_id] = result
+            self.completed += 1
+        self._leave(task_id)
+        self._schedule.settle(task_id, result["status"])
+        self.wake()
+
+    def vacate(self, task_id: str) -> None:
+        """Record that a branch ends without a result; those that can't go on without it suspend."""
+        self._leave(task_id)
+        self._schedule.drop(task_id)
+        self._vacated.add(task_id)
+        self.wake()
+
+    def release(self, task_id: str) -> None:
+        """Give a slot back."""
+        self._schedule.release(task_id)
+        self.wake()
+
+    def requeue(self, task_id: str) -> None:
+        """Queue a task for its next attempt."""
+        self._schedule.requeue(task_id)
+        self.wake()
+
+    def _leave(self, task_id: str) -> None:
+        self._seats.pop(task_id, None)
+        if not self._seats:  # a timer would keep the board alive
+            self._wake_at(None)
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+
+    async def _take_earlier(self, load: LoadEarlier) -> None:
+        try:
+            earlier = await load()
+        except Exception as error:
+            for seat in list(self._seats.values()):
+                seat._fail(error)
+            return
+        for task_id, result in earlier.items():
+            if task_id not in self._seats and task_id not in self.results:
+                self.results[task_id] = result
+                self._schedule.settle(task_id, result["status"])
+        self.wake()
+
+    def _advance(self) -> None:
+        self._woken = False
+        if self._stopped is None and self.control is not None and self.control.drain_requested:
+            self._stopped = ("suspend", "the run is draining")
+        if self._stopped is not None:
+            for seat in list(self._seats.values()):
+                seat._decide(*self._stopped)
+            return
+        decision = self._schedule.decide(self._loop.time())
+        for task_id in decision.ready:
+            seat = self._seats[task_id]
+            seat.ready_at = self._loop.time()
+            seat.emit("task_queued")
+        for skip in decision.skip:
+            self._seats[skip.task_id]._decide("skip", skip.reason)
+        for task_id in decision.start:
+            self._seats[task_id]._decide("start")
+        if self._vacated:
+            self._suspend_blocked()
+        self._wake_at(decision.wake_at)
+
+    def _suspend_blocked(self) -> None:
+        """Suspend the branches that wait for one that left without a result."""
+        for seat in list(self._seats.values()):
+            if seat.ready_at is None and self._is_blocked(seat):
+                seat._decide("suspend", "a dependency waits")
+
+    def _is_blocked(self, seat: Seat) -> bool:
+        waits_for = [need for need in seat.depends_on if need not in self._schedule.statuses]
+        gone = [need for need in waits_for if need in self._vacated]
+        return bool(gone) and (seat.needs_all or len(gone) == len(waits_for))
+
+    def _wake_at(self, moment: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if moment is not None:
+            self._timer = self._loop.call_at(moment, self.wake)
+
+    def _on_deadline(self) -> None:
+        self._stopped = ("cancel", DEADLINE)
+        for seat in list(self._seats.values()):
+            seat._cut(DEADLINE)
+
+
+class Boards:
+    """The boards of a process, found by the invocation and the superstep that they serve."""
+
+    def __init__(self) -> None:
+        self._boards: WeakValueDictionary[tuple[int, str], Board] = WeakValueDictionary()
+
+    def board(self, runtime: Runtime[Any], send: Mapping[str, Any], load_earlier: LoadEarlier | None) -> Board:
+        """Return the board of this attempt at this superstep; the first branch makes it.
+
+        `runtime.control` is made anew for each invocation and handed down to sub-graphs; the board holds a reference
+        to it, so that its id is not used again while the board lives.
+        """
+        key = (id(runtime.control), send["superstep"])
+        board = self._boards.get(key)
+        if board is None:
+            board = self._boards[key] = Board(runtime.control, send["run"], load_earlier)
+        return board
+

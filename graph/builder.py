@@ -1,0 +1,171 @@
+"""Building the graph: a node for each specialist, planned by one node, fanned out by one edge, ended by another node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.store.base import BaseStore
+from langgraph.types import Checkpointer, Send
+from langgraph.utils.runnable import RunnableCallable
+
+from ..nodes.planner import Planner
+from ..nodes.specialist import Specialist, as_specialists
+from ..nodes.specialists import built_in
+from ..nodes.summary import Summarizer, summarize
+from ..nodes.synthesizer import synthesize
+from ..nodes.worker import Worker, make_node
+from ..plans.workflows import load_workflows
+from ..schema.errors import FanwiseError
+from ..schema.plan import PlanConfig
+from ..state import BatchOutput, BatchState, Input, Output, RunContext, State
+from .background import run_in_background
+from .fan_out import BATCH, BATCH_SIZE, SYNTHESIZER, fan_out, fan_out_batch
+from .runtime import Seating
+
+PLANNER = "planner"
+COLLECT = "collect"
+
+RESERVED = frozenset({PLANNER, COLLECT, SYNTHESIZER, BATCH, START, END, *State.__annotations__})
+"""Names that no specialist can have: the graph's own nodes and its channels."""
+
+Graph = CompiledStateGraph[State, RunContext, Input, Output]
+"""The compiled graph."""
+
+
+def build_graph(
+    specialists: Mapping[str, Any] | Sequence[Any] = (),
+    *,
+    model: None = None,
+    checkpointer: Checkpointer = None,
+    store: BaseStore | None = None,
+    workflows: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    summarizer: Summarizer = summarize,
+    batch_size: int = BATCH_SIZE,
+    name: str = "fanwise",
+) -> Graph:
+    """Compile the graph that plans a run, runs its tasks and sums them up.
+
+    Args:
+        specialists: what `@specialist` made, or a mapping from names to functions, Runnables or compiled graphs; the
+            built-in specialists are there beside them, and give way to one of the same name.
+        model: kept for planning with a model; must be `None` in this version.
+        checkpointer: where a run's progress is kept; without one a run can't be resumed.
+        store: LangGraph's long-term store, handed to specialists.
+        workflows: folders with the user's own workflow files.
+        defaults: defaults for a plan's `config`, below what the plan sets.
+        summarizer: writes the summary; the deterministic one if not given.
+        batch_size: tasks in one level of fan-out; larger supersteps are sent in batches.
+        name: the compiled graph's name.
+
+    Raises:
+        FanwiseError: two specialists share a name, or one can't be used.
+        PlanError: a workflow file or the defaults are wrong.
+    """
+    if model is not None:
+        raise FanwiseError("planning with a model is not in this version: leave `model` out and give a plan or a workflow")
+    known = {**built_in(), **as_specialists(specialists)}
+    _check_names(known)
+    PlanConfig.model_validate(dict(defaults or {}))
+    planner = Planner(known, load_workflows(*workflows), dict(defaults or {}))
+    seating = Seating()
+    workers = {name_: Worker.of(item) for name_, item in known.items()}
+    work = make_node(workers, seating)
+
+    builder = StateGraph(State, context_schema=RunContext, input_schema=Input, output_schema=Output)
+    builder.add_node(PLANNER, _planner_node(planner))
+    builder.add_node(COLLECT, _collect)
+    builder.add_node(SYNTHESIZER, _synthesizer_node(summarizer))
+    builder.add_node(BATCH, _batch_graph(known, work))
+    for item in known:
+        builder.add_node(item, _both(item, work))
+        builder.add_edge(item, COLLECT)
+    builder.add_edge(START, PLANNER)
+    builder.add_edge(BATCH, COLLECT)
+    edge = _fan_out_edge(batch_size)
+    targets = [*known, BATCH, SYNTHESIZER]
+    builder.add_conditional_edges(PLANNER, edge, targets)
+    builder.add_conditional_edges(COLLECT, edge, targets)
+    builder.add_edge(SYNTHESIZER, END)
+    graph = builder.compile(checkpointer=checkpointer, store=store, name=name)
+    seating.graph = graph
+    return graph
+
+
+def _batch_graph(specialists: Mapping[str, Specialist], work: Callable[..., Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
+    builder = StateGraph(BatchState, context_schema=RunContext, output_schema=BatchOutput)
+    for item in specialists:
+        builder.add_node(item, _both(item, work))
+    builder.add_conditional_edges(START, fan_out_batch, list(specialists))
+    return builder.compile(name=BATCH)
+
+
+def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
+    """Return a node that runs on the caller's event loop or, when the graph is invoked without one, on ours."""
+
+    def work_sync(send: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
+        return run_in_background(work(send, runtime, config))
+
+    return RunnableCallable(work_sync, work, name=name, trace=False)
+
+
+def _planner_node(planner: Planner) -> RunnableCallable:
+    def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        return _warned(planner(state, runtime.context), config, is_sync=True)
+
+    async def plan(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        update = await asyncio.to_thread(planner, state, runtime.context)
+        runtime.stream_writer({"type": "run_started", "total": len(update["plan"]["tasks"])})
+        return _warned(update, config, is_sync=False)
+
+    return RunnableCallable(plan_sync, plan, name=PLANNER, trace=False)
+
+
+def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) -> dict[str, Any]:
+    """Add a warning where the way in which the graph was called costs the plan its dataflow."""
+    plan = update["plan"]
+    if (plan.get("config") or {}).get("schedule") == "phased" or not any(t.get("depends_on") for t in plan["tasks"]):
+        return update
+    if not is_sync and config.get("max_concurrency") is None:
+        return update
+    why = "the graph was called with `invoke`; call `ainvoke`" if is_sync else "`max_concurrency` is set; use max_parallel"
+    text = f"tasks run phase by phase, each phase waiting for its slowest task, because {why} for dataflow"
+    return {**update, "warnings": type(update["warnings"])([*update["warnings"].value, text])}
+
+
+def _fan_out_edge(batch_size: int) -> RunnableCallable:
+    """Return the edge; phased where branches may not wait: without an event loop, or under `max_concurrency`."""
+
+    def edge_sync(state: State, config: RunnableConfig) -> list[Send] | str:
+        return fan_out(state, phased=True, batch_size=batch_size)
+
+    async def edge(state: State, config: RunnableConfig) -> list[Send] | str:
+        return fan_out(state, phased=config.get("max_concurrency") is not None, batch_size=batch_size)
+
+    return RunnableCallable(edge_sync, edge, name="fan_out", trace=False)
+
+
+def _collect(state: State) -> dict[str, Any]:
+    """Join a superstep."""
+    return {"superstep": state.get("superstep", 0) + 1}
+
+
+def _synthesizer_node(summarizer: Summarizer) -> Callable[[State], dict[str, Any]]:
+    def synthesizer(state: State) -> dict[str, Any]:
+        return synthesize(state, summarizer)
+
+    return synthesizer
+
+
+def _check_names(specialists: Mapping[str, Specialist]) -> None:
+    for name in specialists:
+        if name in RESERVED:
+            raise FanwiseError(f"a specialist can't be called {name!r}: the graph has a node or channel of that name")
+        if not name or any(mark in name for mark in "|:"):
+            raise FanwiseError(f"a specialist can't be called {name!r}: a node's name is not empty and has no '|' or ':'")

@@ -1,0 +1,107 @@
+"""The edge that fans out: state in, a list of `Send` out, or the synthesizer's name when nothing is left. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from langgraph.types import Send
+
+from ..schema.dag import topological, upward_ranks
+from ..schema.plan import PlanConfig
+from .estimates import estimated_seconds
+from .rules import verdict
+
+SYNTHESIZER = "synthesizer"
+BATCH = "batch"
+
+BATCH_SIZE = 250
+"""Tasks in one level of `Send`; above it, batches fan out again.
+
+LangGraph rebuilds its list of pending writes for each task that finishes (`PregelLoop.put_writes`), which is quadratic
+in the tasks of one superstep of one graph. A batch is a sub-graph with a list of its own.
+"""
+
+TASK_DEFAULTS = ("timeout_s", "retry")
+"""What a task takes from the plan's configuration if it does not set it."""
+
+
+def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int = BATCH_SIZE) -> list[Send] | str:
+    """Return a `Send` for each task that is to run in the next superstep.
+
+    All unfinished tasks are sent at once, in topological order, and wait for each other on the board. With `phased`,
+    or where the plan says so, only those are sent that can start or must be skipped now.
+
+    Args:
+        state: the graph's state, with the plan and the results so far.
+        phased: whether to send only what is ready, whatever the plan says.
+        batch_size: above this many, tasks are sent in batches of this size.
+    """
+    plan, results = state["plan"], state.get("results") or {}
+    left = {task["id"]: task for task in plan["tasks"] if task["id"] not in results}
+    if not left:
+        return SYNTHESIZER
+    config = effective_config(plan)
+    graph = {task_id: task.get("depends_on", ()) for task_id, task in left.items()}
+    ranks = upward_ranks(graph, {task_id: estimated_seconds(task) for task_id, task in left.items()})
+    order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
+    chosen = topological(graph)
+    if phased or config["schedule"] == "phased":
+        statuses = {task_id: result["status"] for task_id, result in results.items()}
+        chosen = [t for t in chosen if _is_decided(left[t], statuses)]
+    defaults = {name: config[name] for name in TASK_DEFAULTS}
+    sends = [
+        {
+            "task": {**defaults, **left[task_id]},
+            "results": {need: results[need] for need in graph[task_id] if need in results},
+            "rank": round(ranks[task_id], 6),
+            "order": order[task_id],
+        }
+        for task_id in chosen
+    ]
+    return _packed(sends, _shared(state, config, results), batch_size)
+
+
+def fan_out_batch(state: Mapping[str, Any]) -> list[Send]:
+    """Return a `Send` for each task of a batch."""
+    return [Send(send["task"]["specialist"], {**send, **state["shared"]}) for send in state["sends"]]
+
+
+def effective_config(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan's configuration with every default filled in."""
+    return {**_CONFIG_DEFAULTS, **(plan.get("config") or {})}
+
+
+_CONFIG_DEFAULTS: dict[str, Any] = PlanConfig().model_dump(mode="json")
+
+
+def _is_decided(task: Mapping[str, Any], statuses: Mapping[str, str]) -> bool:
+    rule = task.get("run_if", "all_success")
+    return verdict(rule, task.get("depends_on", ()), statuses).action != "wait"
+
+
+def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every branch of the superstep is told about the run."""
+    starts = [result["started_at"] for result in results.values() if result.get("started_at")]
+    run = {
+        "max_parallel": config["max_parallel"],
+        "starts_per_s": config["starts_per_s"],
+        "deadline_at": state.get("deadline_at"),
+        "last_start": datetime.fromisoformat(max(starts)).timestamp() if starts else None,
+        "total": len(state["plan"]["tasks"]),
+        "completed": len(results),
+    }
+    return {
+        "superstep": f"{state['run_id']}:{state.get('superstep', 0)}",
+        "run": {name: value for name, value in run.items() if value is not None},
+    }
+
+
+def _packed(sends: Sequence[dict[str, Any]], shared: dict[str, Any], batch_size: int) -> list[Send]:
+    if len(sends) <= batch_size:
+        return [Send(send["task"]["specialist"], {**send, **shared}) for send in sends]
+    return [
+        Send(BATCH, {"sends": list(sends[start : start + batch_size]), "shared": shared})
+        for start in range(0, len(sends), batch_size)
+    ]

@@ -1,0 +1,80 @@
+"""What a branch takes from LangGraph: its place on the board, and what an earlier attempt has saved.
+
+The only module that knows names which LangGraph keeps private.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import StateSnapshot
+
+from ..state import RunContext
+from .board import Boards, LoadEarlier, Result, Seat
+
+CHECKPOINTER = "__pregel_checkpointer"
+RESUMING = "__pregel_resuming"
+
+
+@dataclass
+class Seating:
+    """Gives every branch its seat. One for each compiled graph."""
+
+    boards: Boards = field(default_factory=Boards)
+    graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
+    """The compiled graph, set by the builder when it is there."""
+
+    def __call__(self, send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Seat:
+        """Return the seat of a branch; must be called before its first await."""
+        context = runtime.context
+        if isinstance(context, RunContext) and context.max_parallel is not None:
+            send = {**send, "run": {**send["run"], "max_parallel": context.max_parallel}}
+        board = self.boards.board(runtime, send, self._load_earlier(config))
+        write = runtime.stream_writer
+        return board.enter(send, write)
+
+    def _load_earlier(self, config: RunnableConfig) -> LoadEarlier | None:
+        """Return how to read an earlier attempt's results; `None` where there can't be any."""
+        own = config.get("configurable", {})
+        checkpointer = own.get(CHECKPOINTER)
+        if not own.get(RESUMING) or checkpointer is None or self.graph is None:
+            return None
+        namespace = str(own.get("checkpoint_ns") or "")
+        graph = self.graph
+
+        async def load() -> dict[str, Result]:
+            state = await graph.aget_state(_graph_config(own, namespace), subgraphs=True)
+            return dict(_saved_results(state))
+
+        return load
+
+
+def _graph_config(own: Mapping[str, Any], namespace: str) -> RunnableConfig:
+    """Return the config of the graph in whose superstep, or batch, a branch with this configuration runs."""
+    from .fan_out import BATCH
+
+    parents = namespace.split("|")[:-1]
+    if parents and parents[-1].split(":")[0] == BATCH:
+        parents.pop()
+    return {
+        "configurable": {
+            "thread_id": own["thread_id"],
+            "checkpoint_ns": "|".join(parents),
+            CHECKPOINTER: own[CHECKPOINTER],
+        }
+    }
+
+
+def _saved_results(state: StateSnapshot) -> Iterator[tuple[str, Result]]:
+    """Yield the results that finished branches have saved as pending writes, in batches too."""
+    for task in state.tasks:
+        if isinstance(task.result, Mapping):
+            yield from (task.result.get("results") or {}).items()
+        elif isinstance(task.state, StateSnapshot):
+            yield from (task.state.values.get("results") or {}).items()
+            yield from _saved_results(task.state)

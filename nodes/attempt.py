@@ -1,0 +1,66 @@
+"""One attempt of one task: its own time-out, and an end to it whatever the specialist does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from .seat import Seat
+
+GRACE_S = 2.0
+"""Seconds that a cancelled specialist has to come to its end before it is abandoned."""
+
+
+class AttemptEnded(Exception):
+    """The work was ended before it came to its own end."""
+
+    def __init__(self, abandoned: bool) -> None:
+        super().__init__(abandoned)
+        self.abandoned = abandoned
+        """Whether it would not end when it was cancelled, and goes on without anybody waiting for it."""
+
+
+class AttemptTimedOut(AttemptEnded):
+    """The work took longer than its time-out."""
+
+
+class AttemptCut(AttemptEnded):
+    """The work was ended from outside: the run's deadline came."""
+
+
+async def run_attempt(work: Coroutine[Any, Any, Any], timeout_s: float | None, seat: Seat) -> Any:
+    """Run one attempt's work, end it when its time is over, and return its output.
+
+    Raises:
+        AttemptTimedOut, AttemptCut: it was ended; `abandoned` tells whether it goes on all the same.
+        BaseException: whatever the work raised.
+    """
+    inner = asyncio.ensure_future(work)
+    try:
+        async with asyncio.timeout(timeout_s) as scope:
+            seat.working(scope)
+            return await asyncio.shield(inner)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        abandoned = not await _end(inner)
+        raise (AttemptCut(abandoned) if seat.cut else AttemptTimedOut(abandoned)) from None
+    except asyncio.CancelledError:
+        this = asyncio.current_task()
+        if inner.cancelled() and this is not None and not this.cancelling():
+            raise RuntimeError("the specialist cancelled itself") from None
+        if not inner.done():
+            await _end(inner)
+        raise
+    finally:
+        seat.working(None)
+
+
+async def _end(inner: asyncio.Future[Any]) -> bool:
+    """Cancel the work and wait a little; tell whether it ended."""
+    inner.cancel()
+    done, _ = await asyncio.wait([inner], timeout=GRACE_S)
+    if done and not inner.cancelled():
+        inner.exception()  # seen: nobody else will ask for it
+    return bool(done)

@@ -1,0 +1,191 @@
+"""Calling a specialist: what it is given, on which thread it runs, what it may return."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import dataclasses
+import inspect
+import json
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.runtime import Runtime
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from ..schema.errors import FanwiseError
+from ..schema.plan import Task
+from ..schema.results import TaskResult
+from .specialist import Specialist
+
+Results = Mapping[str, Mapping[str, Any]]
+"""Dependency results as plain dicts, by task id."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """What a specialist can be given."""
+
+    task: Mapping[str, Any]
+    results: Results
+    runtime: Runtime[Any]
+    config: RunnableConfig
+    attempt: int
+
+
+Call = Callable[[Given], Coroutine[Any, Any, Any]]
+"""Starts a specialist's work; the coroutine returns its raw output."""
+
+BY_NAME = ("runtime", "config", "attempt")
+"""Parameters that a function gets by their name."""
+
+
+class OutputError(TypeError):
+    """A specialist returned something that is no JSON value."""
+
+
+def make_call(specialist: Specialist) -> tuple[Call, bool]:
+    """Return how to call a specialist, and whether it runs in a thread (and so can't be stopped)."""
+    work = specialist.work
+    if isinstance(work, Runnable):
+        return _runnable_call(work), False
+    is_async = inspect.iscoroutinefunction(work) or inspect.iscoroutinefunction(getattr(work, "__call__", None))  # noqa: B004 - it is called through __call__
+    arguments = _argument_builder(specialist.name, work)
+    if is_async:
+
+        async def call_async(given: Given) -> Any:
+            return await work(**arguments(given))
+
+        return call_async, False
+
+    async def call_in_thread(given: Given) -> Any:
+        named = arguments(given)
+        outcome = await _in_thread(lambda: work(**named), name=f"fanwise-{given.task['id']}")
+        return await outcome if inspect.isawaitable(outcome) else outcome
+
+    return call_in_thread, True
+
+
+def to_json(value: Any) -> Any:
+    """Return a specialist's output as a JSON value.
+
+    Raises:
+        OutputError: it is not made of JSON values, pydantic models, dataclasses, dates and the like.
+    """
+    if value is None or type(value) in (str, int, bool):
+        return value
+    try:
+        if isinstance(value, BaseModel):
+            return value.model_dump(mode="json")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return TypeAdapter(type(value)).dump_python(value, mode="json")
+        return to_jsonable_python(value, inf_nan_mode="strings")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise OutputError(
+            f"the specialist returned a {type(value).__name__} that is no JSON value ({error}); "
+            "return JSON values, a pydantic model or a dataclass"
+        ) from error
+
+
+def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], dict[str, Any]]:
+    """Match a function's parameters: first the task, then the results; `runtime`, `config` and `attempt` by name."""
+    parameters = inspect.signature(work).parameters.values()
+    named = tuple(p.name for p in parameters if p.name in BY_NAME)
+    usable = [p for p in parameters if p.name not in BY_NAME and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    plain = [p.name for p in usable if p.default is p.empty] or [p.name for p in usable if p.name in ("task", "results")]
+    if len(plain) > 2:
+        raise FanwiseError(
+            f"specialist {name!r}: its function has {len(plain)} parameters ({', '.join(plain)}); "
+            f"it may take (task), (task, results), and {', '.join(BY_NAME)} by name"
+        )
+
+    def arguments(given: Given) -> dict[str, Any]:
+        values: dict[str, Any] = {key: getattr(given, key) for key in named}
+        if plain:
+            task = given.task
+            values[plain[0]] = Task.model_construct(**{**task, "depends_on": tuple(task.get("depends_on", ()))})
+        if len(plain) > 1:
+            values[plain[1]] = {need: TaskResult.model_construct(**result) for need, result in given.results.items()}
+        return values
+
+    return arguments
+
+
+def _runnable_call(work: Runnable[Any, Any]) -> Call:
+    async def call_runnable(given: Given) -> Any:
+        output = await work.ainvoke(_runnable_input(work, given.task, given.results), given.config)
+        return _message_text(output)
+
+    return call_runnable
+
+
+def _runnable_input(work: Runnable[Any, Any], task: Mapping[str, Any], results: Results) -> Any:
+    """Return what a Runnable is given: its task's own input keys, plus `task`, `results` and `messages`.
+
+    A graph takes the keys that its state has; an agent reads `messages`. A chat model is given the text.
+    """
+    text = _prompt(task, results)
+    if isinstance(work, BaseLanguageModel):
+        return text
+    own = task.get("input")
+    base = {"task": {k: task.get(k) for k in ("id", "description", "input")}, "results": dict(results)}
+    return {**base, "messages": [("user", text)], **(own if isinstance(own, dict) else {})}
+
+
+def _prompt(task: Mapping[str, Any], results: Results) -> str:
+    parts = [task.get("description") or task["id"]]
+    if task.get("input"):
+        parts.append(f"Input: {json.dumps(task['input'], ensure_ascii=False)}")
+    for need, result in results.items():
+        parts.append(f"Result of {need} ({result['status']}): {json.dumps(result.get('output'), ensure_ascii=False)}")
+    return "\n\n".join(parts)
+
+
+def _message_text(output: Any) -> Any:
+    """Return a message's text in place of the message, so that outputs read as what was said."""
+    from langchain_core.messages import BaseMessage
+
+    if isinstance(output, BaseMessage):
+        return output.text
+    if isinstance(output, dict) and isinstance(messages := output.get("messages"), list):
+        return {**output, "messages": [m.text if isinstance(m, BaseMessage) else m for m in messages]}
+    return output
+
+
+async def _in_thread(work: Callable[[], Any], *, name: str) -> Any:
+    """Run blocking work on a thread of its own.
+
+    Not in the loop's pool: that has few threads, and a call that outlives its time-out would keep one of them, and the
+    end of the process, waiting.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def publish(outcome: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(outcome)
+
+    def target() -> None:
+        outcome, error = None, None
+        try:
+            outcome = context.run(work)
+        except StopIteration as stop:  # a future can't carry it
+            error = RuntimeError(f"the specialist raised StopIteration({stop.value!r})")
+        except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits it
+            error = raised
+        try:
+            loop.call_soon_threadsafe(publish, outcome, error)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+
+    threading.Thread(target=target, name=name, daemon=True).start()
+    return await future

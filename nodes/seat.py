@@ -1,0 +1,45 @@
+"""What a specialist's node needs of the scheduler; the board in `graph` gives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+Admission = Literal["start", "skip", "cancel", "suspend"]
+"""What the scheduler says to a branch that waits."""
+
+
+class Seat(Protocol):
+    """One branch's place in the schedule."""
+
+    reason: str
+    """Why, with `skip`, `cancel` and `suspend`."""
+    ready_at: float | None
+    """When the dependencies were there, on the event loop's clock."""
+    cut: str
+    """Why the work was cut short from outside; empty if it was not."""
+
+    async def admitted(self) -> Admission:
+        """Wait for the dependencies and a slot."""
+
+    async def pause(self, seconds: float) -> Admission:
+        """Wait between two attempts, then for a slot."""
+
+    def results(self) -> dict[str, Mapping[str, Any]]:
+        """Return the dependencies' results, in the order in which the task names them."""
+
+    def working(self, scope: asyncio.Timeout | None) -> None:
+        """Name the time-out of the work that goes on, so that it can be brought forward."""
+
+    def release(self) -> None:
+        """Give the slot back."""
+
+    def settle(self, result: Mapping[str, Any]) -> None:
+        """Publish the result."""
+
+    def vacate(self) -> None:
+        """Leave without a result."""
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Put an event on the run's stream."""

@@ -1,0 +1,57 @@
+"""What a finished run amounts to: its status and its metrics, from the results alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ..schema.dag import upward_ranks
+from ..schema.results import Metrics, RunStatus
+
+Results = Mapping[str, Mapping[str, Any]]
+"""Task id -> `TaskResult` as a dict."""
+
+
+def run_status(tasks: Sequence[Mapping[str, Any]], results: Results, config: Mapping[str, Any]) -> RunStatus:
+    """Return how a finished run ended.
+
+    *succeeded* if every task did (a fallback counts); *partial* if every required one did, or, with
+    `on_failure: soft`, at least `min_success` did; else *failed*.
+    """
+    succeeded = {task["id"] for task in tasks if results.get(task["id"], {}).get("status") == "succeeded"}
+    if len(succeeded) == len(tasks):
+        return "succeeded"
+    if all(task["id"] in succeeded for task in tasks if task.get("required", True)):
+        return "partial"
+    enough = config.get("min_success")
+    if config.get("on_failure") == "soft" and len(succeeded) >= (enough or 1):
+        return "partial"
+    return "failed"
+
+
+def run_metrics(tasks: Sequence[Mapping[str, Any]], results: Results, supersteps: int) -> Metrics:
+    """Count results by status and measure the run: makespan, sequential time, speedup, critical path."""
+    counts = Counter(result["status"] for result in results.values())
+    durations = {task["id"]: float(results.get(task["id"], {}).get("duration_s") or 0.0) for task in tasks}
+    sequential = sum(durations.values())
+    makespan = _makespan_s(results)
+    graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
+    return Metrics(
+        tasks=len(tasks),
+        **{name: counts[name] for name in ("succeeded", "failed", "timed_out", "skipped", "cancelled")},
+        makespan_s=round(makespan, 6),
+        sequential_s=round(sequential, 6),
+        speedup=round(sequential / makespan, 3) if makespan > 0 else None,
+        critical_path_s=round(max(upward_ranks(graph, durations).values(), default=0.0), 6),
+        supersteps=supersteps,
+    )
+
+
+def _makespan_s(results: Results) -> float:
+    starts = [r["started_at"] for r in results.values() if r.get("started_at")]
+    ends = [r["finished_at"] for r in results.values() if r.get("started_at") and r.get("finished_at")]
+    if not starts or not ends:
+        return 0.0
+    return (datetime.fromisoformat(max(ends)) - datetime.fromisoformat(min(starts))).total_seconds()
