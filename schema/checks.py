@@ -105,7 +105,7 @@ def _check_ids(draft: Draft, nodes: Iterable[Node]) -> dict[str, Node]:
                 f"duplicate id {shown(node.id)}, already the id of {draft.path(see)}; give each task an id of its own",
                 see,
             )
-        elif not node.id.strip():
+        elif node.id and not node.id.strip():
             draft.refuse(("tasks", node.position, "id"), f"must not be blank, {got(node.id)}; give the task a name")
     return first
 
@@ -138,6 +138,8 @@ def _excused(dangling: set[str], nameless: Sequence[Any]) -> set[str]:
     found: set[str] = set()
     left = 0
     for task in nameless:
+        if task is None:
+            continue
         texts = {task} if isinstance(task, str) else set(_texts(task))
         found |= texts & dangling
         left += not texts & dangling
@@ -168,7 +170,9 @@ def check_config(draft: Draft, count: int) -> None:
     if strategy == "continue":
         draft.refuse(loc, "only counts with 'on_failure: soft'; add that, or remove min_success")
     if wanted > count:
-        draft.refuse(loc, f"asks for {shown(wanted)} successes, but the plan has {count:,} tasks; lower it")
+        draft.refuse(
+            loc, f"asks for {shown(wanted)} successes, but the plan has {count:,} task{'s' * (count != 1)}; lower it"
+        )
 
 
 def check_specialist_names(draft: Draft, known: Collection[str]) -> list[Problem]:

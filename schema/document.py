@@ -138,6 +138,8 @@ def _refuse_toml(message: str) -> Any:
     hint = ""
     if what.startswith("Invalid value"):
         hint = "; text stands in double quotes"
+    elif what.startswith("Illegal character '\\n'"):
+        hint = "; a quote is not closed"
     elif what.startswith("Cannot overwrite"):
         hint = "; this is written twice"
     elif what.startswith("Expected '='"):

@@ -29,6 +29,9 @@ def read_json(text: str) -> tuple[Any, bool]:
     try:
         return json.loads(text, object_pairs_hook=pairs), repeated
     except json.JSONDecodeError as error:
+        comma = _trailing_comma(error)
+        if comma is not None:
+            raise PlanError([comma]) from None
         what = error.msg.removesuffix(" at")
         message = f"not valid JSON: {what[:1].lower()}{what[1:]}{_hint(error)}"
         raise PlanError([Problem(message, "", error.lineno, error.colno)]) from None
@@ -38,16 +41,23 @@ def read_json(text: str) -> tuple[Any, bool]:
         raise PlanError([_long_number(text)]) from None
 
 
+def _trailing_comma(error: json.JSONDecodeError) -> Problem | None:
+    """Return the problem if it is a comma before a closing bracket; Python's versions tell of it in different ways."""
+    before = error.doc[: error.pos + 1] if error.msg.startswith("Illegal") else error.doc[: error.pos].rstrip()
+    if not before.endswith(",") or error.doc[len(before) :].lstrip()[:1] not in ("]", "}"):
+        return None
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n") - 1
+    return Problem("not valid JSON: a comma stands before a closing bracket; remove it", "", line, column)
+
+
 def _hint(error: json.JSONDecodeError) -> str:
-    rest, before = error.doc[error.pos : error.pos + 6], error.doc[: error.pos].rstrip()[-1:]
+    rest = error.doc[error.pos : error.pos + 6]
     if rest[:1] == "#" or rest[:2] in ("//", "/*"):
         return "; JSON has no comments, remove it or use YAML"
     if rest[:1] == "'":
         return "; text stands in double quotes"
     if rest.startswith(("True", "False", "None")):
         return "; JSON's words are true, false and null"
-    if (rest[:1] in ("]", "}") and before == ",") or error.msg.startswith("Illegal trailing comma"):
-        return "; remove the comma before it"
     if not rest:
         return "; the text ends too early"
     for message, hint in _HINTS:

@@ -160,6 +160,12 @@ def _number_wording(expected: str) -> _Wording:
     return word
 
 
+def _boolean_wording(value: Any, context: Mapping[str, Any], name: str) -> str:
+    meant = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+    word = meant.get(value.casefold()) if isinstance(value, str) else None
+    return f"expected true or false, {got(value)}{f'; write {word}' if word else ''}"
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -200,8 +206,11 @@ def _range_wording(error: str, value: Any, context: Mapping[str, Any], name: str
     }[error]
     limit = context[key]
     number = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
-    remedy = "; use null for no limit" if name in UNLIMITED else ""
-    return f"must be {word} {number}, got {shown(value)}{remedy}"
+    return f"must be {word} {number}, got {shown(value)}{_unlimited(name)}"
+
+
+def _unlimited(name: str) -> str:
+    return "; use null for no limit" if name in UNLIMITED else ""
 
 
 _WORDINGS: Mapping[str, _Wording] = {
@@ -219,8 +228,8 @@ _WORDINGS: Mapping[str, _Wording] = {
     "int_type": _number_wording("a whole number"),
     "int_from_float": _number_wording("a whole number"),
     "float_type": _number_wording("a number"),
-    "finite_number": lambda value, context, name: f"must be a finite number, got {value}",
-    "bool_type": lambda value, context, name: f"expected true or false, {got(value)}",
+    "finite_number": lambda value, context, name: f"must be a finite number, got {value}{_unlimited(name)}",
+    "bool_type": _boolean_wording,
     "literal_error": _choice_wording,
     "invalid_key": lambda value, context, name: "the names of fields must be text; put this one in quotes",
     "value_error": lambda value, context, name: str(context["error"]),

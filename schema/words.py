@@ -43,7 +43,7 @@ def kind(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return "true or false"
+        return "a boolean"
     for types, word in _KINDS:
         if isinstance(value, types):
             return word
