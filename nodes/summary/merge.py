@@ -51,7 +51,7 @@ def gather(tasks: Iterable[View]) -> list[Finding]:
 def _shown(finding: Finding, task_id: str) -> Finding:
     return finding.model_copy(
         update={
-            "title": clean(finding.title, 300),
+            "title": clean(finding.title, 300) or clean(finding.kind) or "a finding without a title",
             "subject": None if finding.subject is None else clean(finding.subject),
             "detail": clean(finding.detail, 800),
             "impact": clean(finding.impact, 400),

@@ -49,13 +49,17 @@ def not_checked(tasks: Sequence[View]) -> tuple[str, ...]:
 def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None) -> str:
     """Return the direct answer: what was found about what was asked, or what there is instead."""
     checks = [task for task in tasks if task.report]
+    said = " ".join(_answers(checks)[:3])
     if findings:
-        return _found(findings, focus)
+        lead = _found(findings, focus)
+        return lead if not said or any(is_about(f, focus) for f in findings) else f"{clean(said, 600)} {lead}"
     if not tasks:
         return "There are no results: no task has run."
     done = sum(task.ok for task in tasks)
     if not checks:
         return f"{done} of {len(tasks)} task{'s' if len(tasks) != 1 else ''} succeeded."
+    if said:
+        return clean(said, 600)
     told = [task for task in checks if task.report and task.report.status != "not_applicable"]
     about = f" about {clean(focus, 80)}" if focus else ""
     if not told:
@@ -65,6 +69,12 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
         if len(told) < len(tasks)
         else f"Nothing wrong was found{about} by {len(told)} check{'s' if len(told) != 1 else ''}."
     )
+
+
+def _answers(checks: Sequence[View]) -> list[str]:
+    """Return the answers that checks give in words, in their order."""
+    given = (task.report.stats.get("answer") for task in checks if task.report)
+    return [sentence(answer) for answer in given if isinstance(answer, str) and answer.strip()]
 
 
 def _found(findings: Sequence[Finding], focus: str | None) -> str:

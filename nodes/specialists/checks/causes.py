@@ -241,13 +241,16 @@ def _healthy(context: Context, field: str, name: str) -> list[Finding]:
         return []
     events, last = sum(row["events"] for row in rows), max(seconds(row["last"]) for row in rows)
     total = sum(row["events"] for row in context.store.counts((), where=context.where))
+    title = f"{name} has not gone quiet by what the checks see: its last event is at {when(last)}"
+    if events == total:
+        title = f"{name} wrote this whole log, to its end at {when(last)}; whether it went quiet then cannot be told"
     return [
         Finding(
             kind="still_sending",
-            title=f"{name} has not gone quiet by what the checks see: its last event is at {when(last)}",
+            title=title,
             severity="low",
             subject=name,
-            detail=f"{lasting(max(0.0, context.now - last))} before the log ends; {share(events, total)} of all events are its.",
+            detail=f"{lasting(max(0.0, context.now - last))} before the end; {share(events, total)} of all events.",
             numbers={"events": events, "last_event": iso(last)},
             start=iso(last),
             end=iso(context.now),

@@ -144,8 +144,6 @@ def open_context(name: str, given: Any, results: Mapping[str, TaskResult]) -> Co
     start, end = (_moment(name, key, given.get(key)) for key in ("start", "end"))
     if start is not None and end is not None and start >= end:
         raise ValueError(f"{name}: 'start' {given['start']!r} is not before 'end' {given['end']!r}")
-    from ....events.open import open_events
-
     store = open_events(location)
     info = store.info()
     filters: dict[str, Any] = dict(focus)
@@ -163,6 +161,14 @@ def open_context(name: str, given: Any, results: Mapping[str, TaskResult]) -> Co
         options=given,
         results=results,
     )
+
+
+def open_events(location: str) -> EventStore:
+    """Open an event store; imported here, as what reads files is slow to load."""
+    from ....events.open import open_events as opened
+
+    store: EventStore = opened(location)
+    return store
 
 
 def _text(name: str, key: str, value: Any) -> str:

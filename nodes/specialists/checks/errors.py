@@ -17,10 +17,10 @@ from typing import Any
 from ....events.protocol import Where
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
-from .failures import LIMIT, login_failures, repeated_trouble
+from .failures import LIMIT, login_failures, repeated_trouble, shown
 from .series import DIMENSIONS, stretches, width_for
 from .templates import mine
-from .wording import clean, count, evidence, iso, period, seconds, share
+from .wording import count, evidence, iso, period, seconds, share
 
 BAD_LEVELS = ("error", "critical")
 
@@ -122,23 +122,23 @@ def _usual_rate(counts: Counts) -> float:
 
 
 def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int) -> Finding:
-    start, end = counts.moment(first), min(counts.moment(last), context.now + 1)
+    start, end = _exact(context, counts, first, last)
     seen, events = sum(counts.errors[first:last]), sum(counts.events[first:last])
     subject, fields, whose = _owner(counts, first, last, seen)
     rate = _usual_rate(counts)
     where = context.having(start=iso(start), end=iso(end), **fields)
     lines, quoted = _examples(context, where)
-    severity: Severity = "high" if seen >= 0.2 * events else "medium"
+    severity: Severity = "high" if seen >= 0.2 * events else "medium" if seen >= 0.02 * events else "low"
     return Finding(
         kind="error_burst",
         title=(
-            f"{subject or 'All'}: {count(seen, 'error')} {_during(start, end)}, "
+            f"{f'{subject}: ' if subject else ''}{count(seen, 'error')} {_during(start, end)}, "
             f"{share(seen, events)} of all events then"
         ),
         severity=severity,
         subject=subject,
         detail=(
-            f"Outside of bursts {share(rate * 1000, 1000)} of events are errors. {whose}{quoted}"
+            f"Outside of bursts {share(rate, 1) if rate else 'none'} of the events are errors. {whose}{quoted}"
             + (f" The log has {bursts if bursts < 6 else 'six or more'} such bursts." if bursts > 3 else "")
         ).strip(),
         numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts},
@@ -146,9 +146,18 @@ def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int)
         end=iso(end),
         evidence=evidence(lines),
         confidence=0.9,
-        impact=f"{count(seen, 'request or operation', 'requests or operations')} failed in that time.",
+        impact=f"What these {seen:,} errors report did not work in that time.",
         recommendation=f"See what {subject or 'the system'} depended on or changed just before {period(start, start)}.",
     )
+
+
+def _exact(context: Context, counts: Counts, first: int, last: int) -> tuple[float, float]:
+    """Return when the first and the last error of a burst were, as far as their level tells."""
+    start, end = counts.moment(first), min(counts.moment(last), context.now + 1)
+    rows = context.store.counts((), where=context.having(start=iso(start), end=iso(end), levels=BAD_LEVELS))
+    if not rows:
+        return start, end
+    return seconds(rows[0]["first"]), seconds(rows[0]["last"]) + 1
 
 
 def _during(start: float, end: float) -> str:
@@ -164,7 +173,7 @@ def _owner(counts: Counts, first: int, last: int, seen: int) -> tuple[str | None
         for bucket in counts.by[name][first:last]:
             sums.update(bucket)
         values = set().union(*counts.by[name])
-        if sums and sums.most_common(1)[0][1] >= 0.7 * seen:
+        if sums and sums.most_common(1)[0][1] >= 0.7 * seen and (name == "host" or len(values) > 1):
             value, part = sums.most_common(1)[0]
             fields[name] = value
             if len(values) > 1:
@@ -183,7 +192,7 @@ def _examples(context: Context, where: Where) -> tuple[Sequence[Mapping[str, Any
     lines: Sequence[Mapping[str, Any]] = context.store.sample(where=graded, limit=3)
     if lines:
         top = mine(context.store.messages(where=graded, limit=20_000))[:1]
-        return lines, "".join(f"Most often: '{clean(t.text, 100)}', {count(t.events, 'time')}." for t in top)
+        return lines, "".join(f"Most often: '{shown(t.text)}', {count(t.events, 'time')}." for t in top)
     statuses = [r for r in context.store.counts(["status"], where=where) if is_error(r)]
     some = [e for e in context.store.sample(where=where, limit=2000) if is_error(e)]
     return some[:3], "; ".join(f"status {r['status']}, {count(r['events'], 'time')}" for r in statuses[:3])

@@ -17,7 +17,9 @@ LIMIT = 100_000
 
 LOGIN = re.compile(
     r"failed password|authentication fail\w*|login fail\w*|failed login|invalid user"
-    r"|(?:bad|invalid|wrong) (?:password|credentials)|access denied for user|permission denied \(publickey",
+    r"|(?:bad|invalid|wrong) (?:password|credentials)|break-in attempt|\bauth fail\b"
+    r"|no more user authentication methods|more authentication failures|access denied for user"
+    r"|permission denied \(publickey",
     re.IGNORECASE,
 )
 TROUBLE = re.compile(
@@ -30,6 +32,8 @@ ACCEPTED = re.compile(
 )
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _REMOTE = re.compile(r"\brhost=([\w.:-]+)|\bfrom (?:host )?([\w-]+(?:\.[\w-]+)+|[0-9a-fA-F:]*:[0-9a-fA-F:]+)")
+_USER = re.compile(r"\bfor (?:invalid user )?([\w.@$-]+) from|\buser[= ]([\w.@$-]+)")
+_PREFIX = re.compile(r"^\[.*?\] - ")
 _REPEATED = re.compile(r"message repeated (\d+) times", re.IGNORECASE)
 
 
@@ -41,6 +45,7 @@ class Attempts:
     first: str = ""
     last: str = ""
     clients: Counter[str] = field(default_factory=Counter)
+    users: Counter[str] = field(default_factory=Counter)
 
 
 def client_of(message: str) -> str | None:
@@ -68,20 +73,25 @@ def login_failures(context: Context, messages: Iterable[tuple[str, str]], total:
             continue
         times = _REPEATED.search(message)
         item = wordings.setdefault(found[0].lower(), Attempts(first=ts))
-        item.events += int(times[1]) if times else 1
+        many = int(times[1]) if times else 1
+        item.events += many
         item.last = ts
-        if client:
-            item.clients[client] += int(times[1]) if times else 1
+        user = _USER.search(message)
+        item.clients.update({client: many} if client else {})
+        item.users.update({user[1] or user[2]: many} if user else {})
     if not wordings:
         return []
     wording, most = max(wordings.items(), key=lambda pair: (pair[1].events, pair[0]))
     top = most.clients.most_common(1)[0][1] if most.clients else 0
     if most.events < context.number("min_attempts", 20) or (top < 10 and most.events < 0.02 * total):
         return []
-    return [_logins(context, wording, most, welcome, total)]
+    others = {name: item.events for name, item in wordings.items() if name != wording}
+    return [_logins(context, wording, most, others, welcome, total)]
 
 
-def _logins(context: Context, wording: str, found: Attempts, welcome: set[str], total: int) -> Finding:
+def _logins(
+    context: Context, wording: str, found: Attempts, others: dict[str, int], welcome: set[str], total: int
+) -> Finding:
     top = found.clients.most_common(5)
     begin, end = seconds(found.first), seconds(found.last)
     entered = [client for client, events in found.clients.items() if client in welcome and events >= 5]
@@ -101,6 +111,7 @@ def _logins(context: Context, wording: str, found: Attempts, welcome: set[str], 
         severity="critical" if entered and top[0][1] >= 20 else severity,
         subject=None,
         detail=(f"Most attempts: {named}. " if top else "")
+        + _tried(found, others)
         + f"Over {lasting(end - begin)}, {period(begin, end)}. {login}",
         numbers={
             "attempts": found.events,
@@ -119,6 +130,18 @@ def _logins(context: Context, wording: str, found: Attempts, welcome: set[str], 
             + "(or rate-limit them, e.g. with fail2ban), allow no password logins from outside."
         ),
     )
+
+
+def _tried(found: Attempts, others: dict[str, int]) -> str:
+    users = ", ".join(f"{user} {events:,}" for user, events in found.users.most_common(3))
+    more = ", ".join(f"'{name}' {events:,}" for name, events in sorted(others.items(), key=lambda o: (-o[1], o[0]))[:3])
+    return (f"Most tried users: {users}. " if users else "") + (f"Messages that go with it: {more}. " if more else "")
+
+
+def shown(template: str, width: int = 110) -> str:
+    """Return a template as it is quoted: without the thread or class in brackets before it, cut to a width."""
+    bare = _PREFIX.sub("", template)
+    return clean(bare if len(bare) >= 15 else template, width)
 
 
 def repeated_trouble(context: Context, messages: Iterable[tuple[str, str]], total: int, what: str) -> list[Finding]:
@@ -147,12 +170,12 @@ def _trouble(context: Context, templates: list[Template], events: int, total: in
     begin, end = min(seconds(t.first) for t in templates), max(seconds(t.last) for t in templates)
     what = "messages of trouble" if what == "messages" else what
     lines = [e for t in top[:3] for e in context.store.sample(where=context.asked(text=anchor(t.text)), limit=1)]
-    quoted = "; ".join(f"'{clean(t.text, 90)}' {t.events:,} times" for t in top)
+    quoted = "; ".join(f"'{shown(t.text, 90)}' {count(t.events, 'time')}" for t in top)
     return Finding(
         kind="repeated_failures",
         title=(
             f"{events:,} of {count(total, 'event')} ({share(events, total)}) are {what}; "
-            f"most often '{clean(top[0].text, 80)}'"
+            f"most often '{shown(top[0].text)}'"
         ),
         severity="medium" if events >= 0.2 * total else "low",
         detail=f"{count(len(templates), 'kind')} of them: {quoted}.",
@@ -166,5 +189,5 @@ def _trouble(context: Context, templates: list[Template], events: int, total: in
         evidence=evidence(lines),
         confidence=0.8,
         impact=f"What comes {top[0].events:,} times in {lasting(end - begin)} is a standing fault, or hides others.",
-        recommendation=f"Find the cause of '{clean(top[0].text, 80)}'; if it is harmless, log it at a lower level.",
+        recommendation=f"Find the cause of '{shown(top[0].text)}'; if it is harmless, log it at a lower level.",
     )

@@ -14,7 +14,7 @@ from typing import Any
 from ....schema.results import CheckReport, Finding
 from .context import Context, check
 from .series import stretches, width_for
-from .wording import count, evidence, iso, lasting, period, seconds, share
+from .wording import count, evidence, iso, lasting, period, seconds, share, when
 
 SLOW_BY = ("path", "host", "sourcetype")
 
@@ -38,6 +38,10 @@ def latency(context: Context) -> CheckReport:
     slowest = context.store.sample(where=context.asked(), limit=5, order="slowest")
     return context.report(
         findings,
+        answer=(
+            f"Half of {count(usual['events'], 'event')} took {usual['p50']:,.0f} ms or less, "
+            f"95% {usual['p95']:,.0f} ms or less, the slowest {usual['max']:,.0f} ms"
+        ),
         events=usual["events"],
         **{f"{name}_ms": round(usual[name], 1) for name in ("p50", "p95", "p99", "max")},
         slowest=list(evidence(slowest)),
@@ -145,8 +149,13 @@ def load(context: Context) -> CheckReport:
     }
     findings = [*_peak(context, rows, peak, width), *_heavy(context, top, total)]
     rate = total / max(context.now - begin, 1.0)
+    busiest = max(width, 1.0)
     return context.report(
         findings,
+        answer=(
+            f"Busiest were the {lasting(busiest)} from {when(seconds(peak['bucket']))} with "
+            f"{count(peak['events'], 'event')}; on average {lasting(busiest)} have {rate * busiest:,.1f}"
+        ),
         events=total,
         per_second=round(rate, 3),
         peak={

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
-from .failures import LIMIT, TROUBLE
+from .failures import LIMIT, TROUBLE, shown
 from .templates import Template, anchor, mine
 from .wording import clean, count, evidence, iso, lasting, seconds, share, when
 
@@ -47,7 +47,7 @@ def _finding(context: Context, new: Template, total: int) -> Finding:
     where = context.having(text=anchor(new.text), start=iso(first))
     return Finding(
         kind="new_pattern",
-        title=f"New message since {when(first)}, {count(new.events, 'time')}: '{clean(new.text, 100)}'",
+        title=f"New message since {when(first)}, {count(new.events, 'time')}: '{shown(new.text)}'",
         severity=severity,
         detail=(
             f"Nothing like it in the {lasting(first - context.first)} of log before; "

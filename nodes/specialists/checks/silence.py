@@ -191,7 +191,7 @@ def _pause_finding(context: Context, table: Table, subject: Subject, pause: tupl
     missing = round(rate * (end - begin) / table.width)
     return Finding(
         kind="gap",
-        title=f"{f'{name} sent nothing' if subject.names else 'No event'} for {lasting(end - begin)} from {when(begin)}",
+        title=f"{f'{name}: ' if subject.names else ''}no event for {lasting(end - begin)} from {when(begin)}",
         severity="medium" if not subject.names or subject.level == ("host",) else "low",
         subject=subject.name or None,
         detail="Events came steadily before and after it.",

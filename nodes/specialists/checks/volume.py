@@ -19,13 +19,14 @@ from statistics import median
 from ....schema.results import CheckReport, Finding, Severity
 from .clocks import host_offsets
 from .context import Context, check
+from .errors import is_error
 from .parsing import stopped_parsing
 from .series import LEVELS, Key, Subject, Table, dispersion, leaves, smooth, stretches
 from .silence import silences
 from .wording import count, evidence, iso, period, share
 
-BAD_LEVELS = ("error", "critical")
-"""Levels that count as errors."""
+STEADY = 2
+"""Events in the median bucket, below which a subject comes too irregularly to have a baseline."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def volume(context: Context) -> CheckReport:
     changes = distinct(find_changes(context, table, gone))
     findings = [_finding(context, table, change) for change in changes if not _only_errors(context, table, change)]
     total = table.total()
+    if median(total.counts) < STEADY:
+        return context.not_applicable("events come too irregularly to have a baseline", events=total.events)
     busiest = max(range(table.size), key=total.counts.__getitem__)
     return context.report(
         findings,
@@ -103,6 +106,8 @@ def _changes(
     if stop - begin < 24:
         return []
     counts = subject.counts[begin:stop]
+    if median(counts) < STEADY:
+        return []
     expected, basis = _expected(table, subject, peers, begin, stop)
     scale = dispersion(counts, expected)
     usual = smooth(expected, 2)
@@ -171,8 +176,10 @@ def _strength(change: Change) -> tuple[float, int, float]:
 
 def _same_fault(one: Change, other: Change) -> bool:
     overlap = min(one.end, other.end) - max(one.start, other.start)
-    related = bool(one.subject.leaves & other.subject.leaves) or not one.subject.level or not other.subject.level
-    return related and overlap > 0 and (one.drop == other.drop or overlap >= 0.5 * (one.end - one.start))
+    shared = not one.subject.leaves.isdisjoint(other.subject.leaves)
+    related = shared or not one.subject.level or not other.subject.level
+    alike = one.drop == other.drop or overlap >= 0.5 * (one.end - one.start)
+    return related and overlap > 0 and alike
 
 
 def _only_errors(context: Context, table: Table, change: Change) -> bool:
@@ -183,7 +190,7 @@ def _only_errors(context: Context, table: Table, change: Change) -> bool:
         **change.subject.fields, start=iso(table.moment(change.start)), end=iso(table.moment(change.end))
     )
     rows = context.store.counts(["level", "status"], where=where)
-    bad = sum(r["events"] for r in rows if r["level"] in BAD_LEVELS or (r["status"] or 0) >= 500)
+    bad: int = sum(r["events"] for r in rows if is_error(r))
     return bad >= 0.5 * (change.events - change.expected)
 
 
