@@ -56,6 +56,12 @@ class FileInfo:
     unparsed_examples: tuple[str, ...] = ()
     note: str = ""
     """What was assumed: a year that the log does not name, a time zone."""
+    unparsed_line: int | None = None
+    """Line, counted from 1, at which the longest run of unparsed lines begins."""
+    unparsed_since: str | None = None
+    """When the last event before that run happened; null where there is none."""
+    unparsed_until: str | None = None
+    """When the first event after that run happened; null where the run lasts to the file's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,9 @@ class EventStore(Protocol):
             Rows with each of `by`, `events`, `min`, `p50`, `p95`, `p99`, `max`, `sum`; groups without a value are absent.
         """
 
-    def gaps(self, by: Sequence[Field], *, min_s: float, where: Where | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    def gaps(
+        self, by: Sequence[Field], *, min_s: float, where: Where | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
         """List pauses of at least `min_s` between consecutive events of a group: `by`, `start`, `end`, `gap_s`; longest first."""
 
     def duplicates(self, *, where: Where | None = None, limit: int = 20) -> list[dict[str, Any]]:
