@@ -1,0 +1,244 @@
+"""Plans as data: what is accepted, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from fanwise.schema.plan import check_specialists
+from fanwise.state import Fallback, Plan, PlanConfig, PlanError, Task
+
+
+def refused(data: Any, **options: Any) -> list[str]:
+    with pytest.raises(PlanError) as caught:
+        Plan.model_validate(data, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def tasks(*given: Any, **config: Any) -> dict[str, Any]:
+    return {"tasks": [{"specialist": "wait", **task} for task in given], **({"config": config} if config else {})}
+
+
+def test_synonyms_of_the_dispatcher_are_read() -> None:
+    """The dispatcher's names mean the same as the plan's own, and numbers as ids become text."""
+    plan = Plan.model_validate(
+        {
+            "tasks": [
+                {"task_id": 1, "agent": "coder", "description": "d", "input_data": {"a": 1}, "dependencies": []},
+                {"task_id": "two", "agent": "debug", "dependencies": [1]},
+            ],
+            "config": {"max_workers": 5, "timeout_seconds": 300, "trace_dir": "traces"},
+        }
+    )
+
+    assert plan == Plan(
+        tasks=(
+            Task(id="1", specialist="coder", description="d", input={"a": 1}),
+            Task(id="two", specialist="debug", depends_on=("1",)),
+        ),
+        config=PlanConfig(max_parallel=5, timeout_s=300, trace_dir="traces"),
+    )
+
+
+def test_given_data_is_left_as_it_was() -> None:
+    """Validation changes nothing in the dict that a caller gives."""
+    data = {"tasks": [{"task_id": 1, "agent": "x", "dependencies": [2, 2]}, {"id": "2", "specialist": "x"}]}
+    Plan.model_validate(data)
+
+    assert data == {"tasks": [{"task_id": 1, "agent": "x", "dependencies": [2, 2]}, {"id": "2", "specialist": "x"}]}
+
+
+def test_state_form_is_read_back() -> None:
+    """What `to_state` gives is the same plan again; only what was set is in it, an explicit null too."""
+    plan = Plan.model_validate(tasks({"id": "a", "fallback": {"output": None}, "timeout_s": None}, max_parallel=2))
+
+    assert plan.to_state() == {
+        "config": {"max_parallel": 2},
+        "tasks": [{"id": "a", "specialist": "wait", "fallback": {"output": None}, "timeout_s": None}],
+    }
+    assert Plan.model_validate(plan.to_state()) == plan
+
+
+def test_dependency_given_twice_counts_once() -> None:
+    """A dependency that stands twice in a list is no problem: it is kept once, in the first place."""
+    plan = Plan.model_validate(tasks({"id": "a"}, {"id": "b"}, {"id": "c", "depends_on": ["b", "a", "b"]}))
+
+    assert plan.tasks[2].depends_on == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "expected a plan (an object with a list of 'tasks'), got null"),
+        ([], "expected a plan (an object with a list of 'tasks'), got [] (a list)"),
+        ("text", "expected a plan (an object with a list of 'tasks'), got 'text' (text)"),
+        ({}, "tasks: 'tasks' is missing; a plan needs a list of tasks, each with 'id' and 'specialist'"),
+    ],
+)
+def test_what_is_no_plan_at_all(data: Any, message: str) -> None:
+    """A list, a text, null or an object without tasks is refused in one sentence."""
+    assert refused(data) == [message]
+
+
+def test_all_problems_in_one_answer() -> None:
+    """Types, names, dependencies, cycles and limits come together, in the order of the fields."""
+    data = tasks(
+        {"id": "a", "depends_on": ["c", "zz"]},
+        {"id": "b", "depends_on": ["a"], "timeout_s": 0},
+        {"id": "c", "depends_on": ["b", "c"]},
+        {"id": "a"},
+        max_parallel="4",
+        min_success=9,
+    )
+
+    assert refused({**data, "nmae": "x"}) == [
+        "config.max_parallel: expected a whole number, got '4' (text); take the quotes away",
+        "config.min_success: only counts with 'on_failure: soft'; add that, or remove min_success",
+        "config.min_success: asks for 9 successes, but the plan has 4 tasks; lower it",
+        "nmae: unknown field 'nmae'; did you mean 'name'?",
+        "tasks[0].depends_on[0]: cycle: a -> c -> b -> a (each waits for the next); remove one of these dependencies",
+        "tasks[0].depends_on[1]: unknown dependency 'zz'; known ids: a, b, c",
+        "tasks[1].timeout_s: must be greater than 0, got 0; use null for no limit",
+        "tasks[2].depends_on[1]: task 'c' waits for itself; remove this dependency",
+        "tasks[3].id: duplicate id 'a', already the id of tasks[0].id; give each task an id of its own",
+    ]
+
+
+def test_one_broken_task_brings_no_follow_ups() -> None:
+    """What depends on a task that could not be read is not blamed for it."""
+    data = {"tasks": [{"name": "a", "specialist": "wait"}, {"id": "b", "specialist": "wait", "depends_on": ["a"]}, 7]}
+
+    assert refused(data) == [
+        "tasks[0].name: unknown field 'name'; did you mean 'id'?",
+        "tasks[2]: expected a task (an object with 'id' and 'specialist'), got 7 (a whole number)",
+    ]
+
+
+def test_values_that_are_not_json_are_named_with_their_place() -> None:
+    """NaN, odd Python objects, numbers beyond 64 bits and half characters never reach a checkpoint."""
+    odd = {"a": [1, float("nan")], "b": {"c": (1,)}, "d": 2**70, "e": "\ud800", 5: 1}
+
+    assert refused(tasks({"id": "a", "input": odd})) == [
+        "tasks[0].input: keys must be text, got 5 (a whole number)",
+        "tasks[0].input.a[1]: nan is not JSON; use null or text",
+        "tasks[0].input.b.c: expected a JSON value, got (1,) (a Python tuple)",
+        "tasks[0].input.d: 1180591620717411303424 does not fit in 64 bits; write it as text",
+        r"tasks[0].input.e: is not valid Unicode: '\ud800' holds half of a surrogate pair",
+    ]
+
+
+def test_value_that_contains_itself() -> None:
+    """A list that holds itself is refused like any that is nested too deep, without a RecursionError."""
+    loop: list[Any] = []
+    loop.append(loop)
+
+    assert refused(tasks({"id": "a", "input": loop})) == [
+        "tasks[0].input: is nested more than 100 levels deep; make it flatter"
+    ]
+
+
+def test_limit_on_tasks_comes_with_the_context() -> None:
+    """More tasks than allowed are refused at once; the caller's context raises or lowers the limit."""
+    data = tasks({"id": "a"}, {"id": "b"}, {"id": "c"})
+
+    assert refused(data, context={"max_tasks": 2}) == [
+        "tasks: has 3 tasks, more than the limit of 2; split the plan or raise max_tasks (the tasks were not looked at)"
+    ]
+    assert len(Plan.model_validate(data, context={"max_tasks": 3}).tasks) == 3
+
+
+def test_models_are_taken_too() -> None:
+    """A plan built from `Task` objects is validated whole as well, by its constructor."""
+    with pytest.raises(PlanError, match="unknown dependency 'b'"):
+        Plan(tasks=(Task(id="a", specialist="wait", depends_on=("b",)),))
+    assert Plan(tasks=()).tasks == ()
+
+
+def test_plan_inside_another_model() -> None:
+    """A broken plan inside another model raises the same PlanError."""
+
+    class Order(BaseModel):
+        plan: Plan
+
+    with pytest.raises(PlanError, match=r"tasks\[0\]\.id: 'id' is missing"):
+        Order.model_validate({"plan": {"tasks": [{"specialist": "wait"}]}})
+
+
+def test_options_win_over_the_plan_and_are_checked() -> None:
+    """`with_config` changes a copy, and refuses options as a plan's own configuration would be."""
+    plan = Plan.model_validate(tasks({"id": "a"}, max_parallel=2, timeout_s=5))
+
+    assert plan.with_config({"max_parallel": 3}).config == PlanConfig(max_parallel=3, timeout_s=5)
+    assert plan.config.max_parallel == 2
+    with pytest.raises(PlanError) as caught:
+        plan.with_config({"max_parallel": 0, "timout_s": 1})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "config.max_parallel: must be at least 1, got 0; use null for no limit",
+        "config.timout_s: unknown field 'timout_s'; did you mean 'timeout_s'?",
+    ]
+
+
+def test_unknown_specialists_are_found_with_the_nearest_name() -> None:
+    """Specialists of tasks and of fallbacks are looked up among the names that exist."""
+    plan = Plan(
+        tasks=(
+            Task(id="a", specialist="wiat"),
+            Task(id="b", specialist="wait", fallback=Fallback(specialist="zzz")),
+            Task(id="c", specialist="errors"),
+        )
+    )
+
+    assert [str(problem) for problem in check_specialists(plan, {"wait", "errors"})] == [
+        "tasks[0].specialist: unknown specialist 'wiat'; did you mean 'wait'?",
+        "tasks[1].fallback.specialist: unknown specialist 'zzz'; known specialists: errors, wait",
+    ]
+
+
+def test_long_chain_and_long_ring() -> None:
+    """A chain of 10,000 tasks is accepted, and one closed to a ring is refused with a message of sane length."""
+    chain = [{"id": f"t{n}", "depends_on": [f"t{n + 1}"] if n < 9_999 else []} for n in range(10_000)]
+    assert len(Plan.model_validate(tasks(*chain)).tasks) == 10_000
+
+    chain[-1]["depends_on"] = ["t0"]
+    (message,) = refused(tasks(*chain))
+    assert "t0 -> t1 -> t2" in message and "(9,980 more)" in message and len(message) < 400
+
+
+@pytest.mark.parametrize("mistake", ["none", "unknown dependencies", "many cycles"])
+def test_large_plans_are_validated_quickly(mistake: str) -> None:
+    """10,000 tasks take well under a second, 10,000 mistakes not much more."""
+
+    def needs(n: int) -> list[str]:
+        if mistake == "unknown dependencies":
+            return [f"x{n}"]
+        if mistake == "many cycles":
+            return [f"t{n ^ 1}"]
+        return [f"t{n * n % 97 % n}", f"t{n // 2}", f"t{n - 1}"] if n else []
+
+    data = tasks(*({"id": f"t{n}", "input": {"rows": [n]}, "depends_on": needs(n)} for n in range(10_000)))
+    start = time.perf_counter()
+    problems = 0
+    try:
+        Plan.model_validate(data)
+    except PlanError as error:
+        problems = len(error.problems)
+
+    assert problems == {"none": 0, "unknown dependencies": 10_000, "many cycles": 5_000}[mistake]
+    assert time.perf_counter() - start < (1 if mistake == "none" else 5)
+
+
+def test_json_schema_describes_a_plan_file() -> None:
+    """Editors get every field with its description, the closed sets, the ranges, and no unknown fields."""
+    schema = Plan.model_json_schema()
+    task, config = schema["$defs"]["Task"], schema["$defs"]["PlanConfig"]
+
+    assert schema["required"] == ["tasks"]
+    assert sorted(task["required"]) == ["id", "specialist"]
+    assert task["additionalProperties"] is False
+    assert config["properties"]["on_failure"]["enum"] == ["continue", "soft"]
+    assert config["properties"]["max_parallel"]["anyOf"][0] == {"minimum": 1, "type": "integer"}
+    fields = [field for model in (schema, *schema["$defs"].values()) for field in model.get("properties", {}).values()]
+    assert fields and all(field.get("description") for field in fields)
