@@ -21,6 +21,9 @@ NO_ZONE = "times without a zone are taken as UTC"
 _FORMS = (*STAMPS, DATE)
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?")
 _CALENDAR = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}")
+_LEVEL_TEXTS: frozenset[str] = frozenset(
+    {word for words in LEVELS.values() for word in words} | set("0 1 2 3 4 5 6 7 10 20 30 40 50 60".split())
+)
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "level": lambda text: text.strip().upper() in _LEVEL_TEXTS,
     "status": lambda text: re.fullmatch(r"[1-5]\d\d", text) is not None,
@@ -28,7 +31,6 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "method": lambda text: re.fullmatch(r"[A-Z]{3,16}", text) is not None,
     "path": lambda text: "/" in text,
 }
-_LEVEL_TEXTS = {word for words in LEVELS.values() for word in words} | set("0 1 2 3 4 5 6 7 10 20 30 40 50 60".split())
 _UNITS = (("ms", 1.0), ("millis", 1.0), ("us", 1e-3), ("micros", 1e-3), ("ns", 1e-6), ("sec", 1e3), ("s", 1e3))
 
 
@@ -89,7 +91,7 @@ _PLAIN_ROLES = ("host", "source", "user", "client", "method", "path")
 
 
 def _coalesce(parts: Sequence[str]) -> str:
-    return f"coalesce({', '.join(parts)}, NULL)"
+    return f"coalesce({', '.join([*parts, 'NULL'])}, NULL)"
 
 
 def find_fields(values: Mapping[Key, Sequence[str]], choose: Choose) -> Fields | None:

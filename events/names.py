@@ -85,7 +85,8 @@ def rank(role: str, path: Sequence[str]) -> int | None:
     """
     names = ROLES[role]
     whole, last = normal("".join(path)), normal(path[-1])
-    for depth, name in ((0, whole), (1, last)):
+    unitless = re.sub(r"(?:ms|us|ns|s|sec|seconds|millis)$", "", last) if role == "duration" else last
+    for depth, name in ((0, whole), (1, last), (1, unitless)):
         if name in names:
             return names.index(name) * 4 + depth + min(len(path) - 1, 2)
     return None

