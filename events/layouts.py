@@ -193,7 +193,7 @@ NGINX_ERROR = Pattern(
 SYSLOG_5424 = Pattern(
     "syslog-5424",
     rf"^{_PRI}\d{{1,2}} (?P<ts>{ISO.regex}) (?P<host>\S+) (?P<program>\S+) \S+ \S+ "
-    r"(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+) ?(?P<message>.*)$",
+    r'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+) ?(?P<message>.*)$',
     ISO,
     {
         "host": "nullif({host}, '-')",
