@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .cycles import find_cycles
 from .draft import Draft
@@ -57,7 +57,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
     check_graph(draft)
     check_config(draft, count)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
-        draft.problems.extend(check_specialist_names(draft, rules.specialists))
+        draft.problems.extend(_unknown_specialists(draft, rules.specialists))
 
 
 class Node(NamedTuple):
@@ -175,8 +175,21 @@ def check_config(draft: Draft, count: int) -> None:
         )
 
 
-def check_specialist_names(draft: Draft, known: Collection[str]) -> list[Problem]:
-    """Return a problem for each specialist that a task or a fallback names and that is not known."""
+class HasTasks(Protocol):
+    """A plan, as far as its tasks go."""
+
+    @property
+    def tasks(self) -> Sequence[Any]:
+        """The tasks."""
+        ...
+
+
+def check_specialists(plan: HasTasks, known: Collection[str]) -> list[Problem]:
+    """Return a problem for each task, and each fallback, whose specialist is not one of the known names."""
+    return _unknown_specialists(Draft({}, list(plan.tasks)), known)
+
+
+def _unknown_specialists(draft: Draft, known: Collection[str]) -> list[Problem]:
     nearest = Nearest(sorted(known))
     names = frozenset(known)
     otherwise = f"; known specialists: {listed(sorted(names))}"

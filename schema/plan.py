@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from .checks import MAX_TASKS, Rules, check_specialist_names, check_whole
+from .checks import MAX_TASKS, Rules, check_whole
 from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
@@ -246,8 +246,3 @@ FIELDS = {
     "fallback": tuple(Fallback.model_fields),
 }
 """Names of the fields by the field that holds the object."""
-
-
-def check_specialists(plan: Plan, known: Collection[str]) -> list[Problem]:
-    """Return a problem for each task, and each fallback, whose specialist is not one of the known names."""
-    return check_specialist_names(Draft({}, list(plan.tasks)), known)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from fanwise.schema.plan import check_specialists
+from fanwise.schema.checks import check_specialists
 from fanwise.state import Fallback, Plan, PlanConfig, PlanError, Task
 
 
