@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -172,3 +174,37 @@ def run_checks(location: str, names: Sequence[str] = (), **options: Any) -> dict
                 task_id=check.name, specialist=check.name, status="succeeded", output=output
             )
     return results
+
+
+Shop = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Make the events of a small web shop over some hours: `shop(seed, hours)`; busier by day than by night."""
+    return make_shop
+
+
+WEB = ("web-01", "web-02", "web-03", "web-04")
+APP = ("app-01", "app-02")
+
+
+def make_shop(seed: int = 1, hours: float = 24.0, rate: float = 1.0) -> list[dict[str, Any]]:
+    random = Random(seed)
+    events: list[dict[str, Any]] = []
+    streams = [(h, "access.log", "access", 40.0) for h in WEB]
+    streams += [(h, "app.log", "app", 30.0) for h in APP]
+    streams += [(h, "auth.log", "auth", 8.0) for h in (*WEB, *APP, "db-01")]
+    for host, source, sourcetype, hourly in streams:
+        moment = START
+        while True:
+            shape = 0.6 + 0.4 * math.sin((moment - START) / 86400 * 2 * math.pi - math.pi / 2)
+            moment += random.expovariate(hourly * rate * max(shape, 0.25) / 3600)
+            if moment >= START + hours * 3600:
+                break
+            bad = sourcetype == "app" and random.random() < 0.005
+            text = f"{sourcetype} event {random.randrange(10**6)}" if not bad else "could not render page"
+            event = {"ts": round(moment, 3), "received": round(moment + random.uniform(0.5, 3), 3)}
+            event |= {"host": host, "source": source, "sourcetype": sourcetype, "message": text}
+            events.append(event | {"level": "error" if bad else "info"})
+    return events

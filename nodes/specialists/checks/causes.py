@@ -85,7 +85,8 @@ def correlate(context: Context) -> CheckReport:
     findings, lacking = found_before(context)
     stopped = of_kind(findings, (*SILENT, "volume_drop"))
     stopped.sort(key=lambda finding: finding.kind not in SILENT)
-    explained = [_explain(context, finding, findings) for finding in stopped[:10]]
+    explanations = (_explain(context, finding, findings) for finding in stopped[:10])
+    explained = [found for found in explanations if found is not None]
     return context.report(
         [*_about_focus(context, findings), *explained],
         explained=[finding.subject for finding in stopped[:10]],
@@ -93,7 +94,7 @@ def correlate(context: Context) -> CheckReport:
     )
 
 
-def _explain(context: Context, finding: Finding, findings: Sequence[Finding]) -> Finding:
+def _explain(context: Context, finding: Finding, findings: Sequence[Finding]) -> Finding | None:
     subject = finding.subject or "all events"
     stop = seconds(finding.start) if finding.start else context.now
     fields = fields_of(context, finding)
@@ -112,6 +113,8 @@ def _explain(context: Context, finding: Finding, findings: Sequence[Finding]) ->
         says = f"{subject} and {listed(together)} stopped within five minutes: most likely a common cause"
         advice = f"Check what {subject} and {listed(together)} share: network, receiver, power, a deployment."
         confidence, lines, basis = 0.6, (), "several stopped at once, and none logged a reason"
+    elif finding.kind == "volume_drop":
+        return None
     else:
         says = _unsaid(finding, subject)
         advice, confidence, lines = finding.recommendation, 0.5, ()

@@ -110,12 +110,9 @@ def check(
         @specialist(name, description=description)
         def work(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
             context = open_context(name, task.input, results)
-            try:
-                if context.info.events < min_events or context.info.start is None:
-                    return context.not_applicable(_too_few(context.info.events, min_events))
-                return look(context)
-            finally:
-                context.store.close()
+            if context.info.events < min_events or context.info.start is None:
+                return context.not_applicable(_too_few(context.info.events, min_events))
+            return look(context)
 
         return work
 
@@ -164,7 +161,7 @@ def open_context(name: str, given: Any, results: Mapping[str, TaskResult]) -> Co
 
 
 def open_events(location: str) -> EventStore:
-    """Open an event store; imported here, as what reads files is slow to load."""
+    """Open an event store, which checks of one log share and so do not close; what reads files is slow to import."""
     from ....events.open import open_events as opened
 
     store: EventStore = opened(location)

@@ -55,7 +55,9 @@ def errors(context: Context) -> CheckReport:
     if graded:
         counts = count_errors(context)
         bursts = find_bursts(context, counts)
-        findings += [_burst(context, counts, start, end, len(bursts)) for start, end in bursts[:3]]
+        findings += [
+            _burst(context, counts, start, end, len(bursts), _outside(counts, bursts)) for start, end in bursts[:3]
+        ]
         findings += _rate(context, counts, bursts)
         stats |= {"errors": sum(counts.errors), "error_rate": round(sum(counts.errors) / max(1, sum(counts.events)), 4)}
     else:
@@ -121,11 +123,17 @@ def _usual_rate(counts: Counts) -> float:
     return sum(c for _, c, _ in kept) / max(1, sum(e for _, _, e in kept))
 
 
-def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int) -> Finding:
+def _outside(counts: Counts, bursts: Sequence[tuple[int, int]]) -> float:
+    """Return the errors for each event outside of the bursts."""
+    inside = {index for start, end in bursts for index in range(start, end)}
+    pairs = [(c, e) for i, (c, e) in enumerate(zip(counts.errors, counts.events, strict=True)) if i not in inside]
+    return sum(c for c, _ in pairs) / max(1, sum(e for _, e in pairs))
+
+
+def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int, rate: float) -> Finding:
     start, end = _exact(context, counts, first, last)
     seen, events = sum(counts.errors[first:last]), sum(counts.events[first:last])
     subject, fields, whose = _owner(counts, first, last, seen)
-    rate = _usual_rate(counts)
     where = context.having(start=iso(start), end=iso(end), **fields)
     lines, quoted = _examples(context, where)
     severity: Severity = "high" if seen >= 0.2 * events else "medium" if seen >= 0.02 * events else "low"

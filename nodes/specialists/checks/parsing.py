@@ -14,7 +14,7 @@ from ....events.protocol import FileInfo
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
 from .series import DIMENSIONS, Key, Table
-from .wording import EVIDENCE_LINES, clean, count, iso, seconds, share, when
+from .wording import EVIDENCE_LINES, clean, count, iso, period, seconds, share, when
 
 
 @check("parsing", description="Finds files and source types whose lines could not be parsed, how many and since when")
@@ -64,7 +64,7 @@ def _finding(context: Context, name: str, files: list[FileInfo]) -> Finding:
         title=f"{name}: {count(unparsed, 'line')} of {lines:,} ({share(unparsed, lines)}) could not be parsed{began}",
         severity=severity,
         subject=name,
-        detail=f"In {_files(files)}; no timestamp could be read in these lines.",
+        detail=f"In {_files(files)}; no timestamp could be read in these lines.{_longest(files)}",
         numbers={
             "unparsed": unparsed,
             "lines": lines,
@@ -86,13 +86,21 @@ def _files(files: list[FileInfo]) -> str:
 
 
 def _since(context: Context, files: list[FileInfo]) -> float | None:
-    """Return when the last line parsed, if that is well before now."""
-    names = {file.file for file in files}
-    rows = [row for row in context.store.counts(["file"], where=context.where) if row["file"] in names]
-    if not rows:
+    """Return since when lines no longer parse, if that lasts to the end of the files and has lasted for a while."""
+    starts = [seconds(f.unparsed_since) for f in files if f.unparsed_since and f.unparsed_until is None]
+    if len(starts) < len(files):
         return None
-    last = max(seconds(row["last"]) for row in rows)
-    return last if context.now - last > 0.02 * (context.now - context.first) and context.now - last > 60 else None
+    since = min(starts)
+    return since if context.now - since > max(60, 0.02 * (context.now - context.first)) else None
+
+
+def _longest(files: list[FileInfo]) -> str:
+    """Tell from when to when the longest run of unparsed lines lasted, where it is over and was not short."""
+    spans = [
+        (seconds(f.unparsed_since), seconds(f.unparsed_until)) for f in files if f.unparsed_since and f.unparsed_until
+    ]
+    spans = [span for span in spans if span[1] - span[0] >= 60]
+    return f" The longest run of them lies {period(*max(spans, key=lambda s: s[1] - s[0]))}." if spans else ""
 
 
 def stopped_parsing(context: Context, table: Table) -> frozenset[Key]:

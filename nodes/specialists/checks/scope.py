@@ -28,13 +28,15 @@ def scope(context: Context) -> CheckReport:
         "without_report": lacking,
     }
     if not missing:
-        return context.report([], estimated_missing=0, answer=_nothing(context), **stats)
+        return context.report([], estimated_missing=0, answer=_nothing(context, lacking), **stats)
     return context.report([_finding(context, missing, hosts, healthy)], **stats)
 
 
-def _nothing(context: Context) -> str:
+def _nothing(context: Context, lacking: list[str]) -> str:
     """Answer that nothing is missing, as far as that can be told."""
     info = context.info
+    if lacking:
+        return f"No missing events were found, but {listed(lacking)} gave no report, so some may be."
     text = "No missing events were found: as far as can be told, nothing went silent or dropped"
     if max(len(info.hosts), len(info.sources), len(info.sourcetypes)) > 1:
         return f"{text}."

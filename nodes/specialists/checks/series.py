@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -99,6 +99,15 @@ class Table:
                 groups.setdefault(tuple(str(name) for name in names), []).append(leaf)
         found = [_subject(level, names, members) for names, members in groups.items()]
         return sorted(found, key=lambda subject: (-subject.events, subject.names))
+
+    def coarser(self, factor: int) -> Table:
+        """Return the same counts with so many buckets put together as one."""
+        size = -(-self.size // factor)
+        merged = tuple(
+            replace(leaf, counts=tuple(sum(leaf.counts[i * factor : (i + 1) * factor]) for i in range(size)))
+            for leaf in self.leaves
+        )
+        return Table(self.start, self.width * factor, size, merged)
 
     def total(self) -> Subject:
         """Return all events as one subject."""

@@ -2,9 +2,11 @@
 
 A subject counts as silent if its last event is far back while others go on, and its own history makes that unlikely:
 with a share `p` of its buckets active until then, `n` silent ones have the chance `(1 - p) ** n`, and they must be
-more than any pause that it took before. A clock that is off is not silence: known offsets are taken out first.
+more than any pause that it took before. At its usual share of what went on, it would have sent more than a few events
+since (nights are quiet for all). A clock that is off is not silence: known offsets are taken out first.
 
-Thresholds: `chance` (0.001, for all subjects together), `min_events` (20), `bucket_s` (about 1/144 of the log).
+Thresholds: `chance` (0.001, for all subjects together), `min_events` (20),
+`min_missing` (10), `bucket_s` (about 1/144 of the log).
 """
 
 from __future__ import annotations
@@ -72,14 +74,14 @@ def silences(context: Context, table: Table) -> list[Silence]:
         for subject in subjects:
             if subject.leaves <= explained or len(table.leaves) == len(subject.leaves):
                 continue
-            item = _judge(context, table, subject, len(subjects))
+            item = _judge(context, table, subject, subjects)
             if item is not None:
                 found.append(item)
                 explained |= subject.leaves
     return found
 
 
-def _judge(context: Context, table: Table, subject: Subject, peers: int) -> Silence | None:
+def _judge(context: Context, table: Table, subject: Subject, peers: Sequence[Subject]) -> Silence | None:
     active = [i for i, events in enumerate(subject.counts) if events]
     if subject.events < context.number("min_events", 20) or not active or subject.last > context.now:
         return None
@@ -91,9 +93,19 @@ def _judge(context: Context, table: Table, subject: Subject, peers: int) -> Sile
     if life < 6 or quiet < 2 or present < STEADY or quiet < 1.5 * longest + 1:
         return None
     chance = (1 - present) ** quiet
-    if chance > context.number("chance", 0.001) / max(1, peers):
+    if chance > context.number("chance", 0.001) / max(1, len(peers)) or _due(subject, peers, last) < context.number(
+        "min_missing", 10
+    ):
         return None
     return Silence(subject, chance, subject.events / (life * table.width), longest * table.width)
+
+
+def _due(subject: Subject, peers: Sequence[Subject], last: int) -> float:
+    """Return how many events would have come by now, at the subject's usual share of those that went on."""
+    going = [peer for peer in peers if any(peer.counts[last + 2 :])]
+    before = sum(sum(peer.counts[: last + 1]) for peer in going)
+    after = sum(sum(peer.counts[last + 1 :]) for peer in going)
+    return subject.events * after / before if before else 0.0
 
 
 def _finding(context: Context, table: Table, item: Silence) -> Finding:

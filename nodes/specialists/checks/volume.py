@@ -5,7 +5,7 @@ the log spans three days; else the median of its peers over time (day and night 
 more; else its own running median, which only shows what is short. A stretch counts if it is several buckets long,
 far from what was expected in share, and far outside of the subject's own usual scatter.
 
-Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (6.0 standard
+Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (5.0 standard
 deviations), `bucket_s` (about 1/144 of the log).
 """
 
@@ -28,14 +28,20 @@ from .wording import count, evidence, iso, period, share
 STEADY = 2
 """Events in the median bucket, below which a subject comes too irregularly to have a baseline."""
 
+COARSER = 4
+"""How many buckets make one of the second, coarser look."""
+
 
 @dataclass(frozen=True)
 class Change:
     """A stretch in which a subject's volume was not what was expected."""
 
     subject: Subject
-    start: int
-    end: int
+    start: float
+    """Seconds since 1970."""
+    end: float
+    width: float
+    """Seconds of one bucket."""
     events: int
     expected: float
     z: float
@@ -68,7 +74,7 @@ def volume(context: Context) -> CheckReport:
         {key: next(leaf.last for leaf in table.leaves if leaf.key == key) for key in stopped_parsing(context, table)}
     )
     changes = distinct(find_changes(context, table, gone))
-    findings = [_finding(context, table, change) for change in changes if not _only_errors(context, table, change)]
+    findings = [_finding(context, change) for change in changes if not _only_errors(context, change)]
     total = table.total()
     if median(total.counts) < STEADY:
         return context.not_applicable("events come too irregularly to have a baseline", events=total.events)
@@ -84,7 +90,15 @@ def volume(context: Context) -> CheckReport:
 
 
 def find_changes(context: Context, table: Table, gone: dict[Key, float]) -> list[Change]:
-    """Return every stretch of every subject that is not as expected; one fault may show in several subjects."""
+    """Return every stretch of every subject that is not as expected; one fault may show in several subjects.
+
+    What has few events in a bucket is looked at in longer buckets as well.
+    """
+    coarse = table.coarser(COARSER)
+    return [*_find(context, table, gone), *_find(context, coarse, gone)]
+
+
+def _find(context: Context, table: Table, gone: dict[Key, float]) -> list[Change]:
     found: list[Change] = []
     for level in ((), *LEVELS):
         subjects = table.subjects(level) if level else [table.total()]
@@ -103,10 +117,8 @@ def _changes(
     last = max((gone.get(key, context.now) for key in subject.leaves), default=context.now)
     stop = min(table.size - 1, math.floor((last - table.start) / table.width))
     begin = max(1, math.floor((subject.first - table.start) / table.width) + 1)
-    if stop - begin < 24:
-        return []
-    counts = subject.counts[begin:stop]
-    if median(counts) < STEADY:
+    counts = subject.counts[begin:stop] or (0,)
+    if median(counts) < STEADY or stop - begin < 16:
         return []
     expected, basis = _expected(table, subject, peers, begin, stop)
     scale = dispersion(counts, expected)
@@ -121,12 +133,13 @@ def _changes(
             seen, due = sum(counts[start:end]), sum(usual[start:end])
             z = abs(seen - due) / (scale * math.sqrt(max(due, 1.0)))
             far = seen <= bound * due if drop else seen >= bound * max(due, 1.0)
-            return far and end - start >= 3 and abs(seen - due) >= 20 and z >= context.number("z", 6.0)
+            return far and end - start >= 3 and abs(seen - due) >= 20 and z >= context.number("z", 5.0)
 
         for start, end in stretches(scores, keep):
             seen, due = sum(counts[start:end]), max(sum(usual[start:end]), 1.0)
             z = abs(seen - due) / (scale * math.sqrt(due))
-            found.append(Change(subject, begin + start, begin + end, seen, due, round(z, 1), basis))
+            span = table.moment(begin + start), min(table.moment(begin + end), context.now)
+            found.append(Change(subject, *span, table.width, seen, due, round(z, 1), basis))
     return found
 
 
@@ -182,22 +195,20 @@ def _same_fault(one: Change, other: Change) -> bool:
     return related and overlap > 0 and alike
 
 
-def _only_errors(context: Context, table: Table, change: Change) -> bool:
+def _only_errors(context: Context, change: Change) -> bool:
     """Tell whether a spike is an error burst, which the check of errors reports."""
     if change.drop or not (context.has("level") or context.has("status")):
         return False
-    where = context.having(
-        **change.subject.fields, start=iso(table.moment(change.start)), end=iso(table.moment(change.end))
-    )
+    where = context.having(**change.subject.fields, start=iso(change.start), end=iso(change.end))
     rows = context.store.counts(["level", "status"], where=where)
     bad: int = sum(r["events"] for r in rows if is_error(r))
     return bad >= 0.5 * (change.events - change.expected)
 
 
-def _finding(context: Context, table: Table, change: Change) -> Finding:
-    start, end = table.moment(change.start), min(table.moment(change.end), context.now)
+def _finding(context: Context, change: Change) -> Finding:
+    start, end = change.start, change.end
     name = change.subject.name or "all events together"
-    lasts = change.end >= table.size - 2
+    lasts = end >= context.now - 2 * change.width
     times = f"since {period(start, start)}" if lasts else f"from {period(start, end)}"
     amount = share(change.events, change.expected) if change.drop else f"{change.ratio:.1f} times"
     difference = round(abs(change.events - change.expected))
