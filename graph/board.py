@@ -31,7 +31,9 @@ DEADLINE = "the run's deadline has passed"
 class Seat:
     """One branch's place on the board."""
 
-    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Callable[..., None]) -> None:
+    def __init__(
+        self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Callable[..., None]
+    ) -> None:
         self.task_id: str = task["id"]
         self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
         self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
@@ -263,4 +265,3 @@ class Boards:
         if board is None:
             board = self._boards[key] = Board(runtime.control, send["run"], load_earlier)
         return board
-

@@ -1,4 +1,4 @@
-"""Building the graph: a node for each specialist, planned by one node, fanned out by one edge, ended by another node."""
+"""Building the graph: a planner, a node for each specialist, one edge that fans out, and the synthesizer at the end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph._internal._runnable import RunnableCallable  # what add_node makes of a function
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 from langgraph.types import Checkpointer, Send
-from langgraph.utils.runnable import RunnableCallable
 
 from ..nodes.planner import Planner
 from ..nodes.specialist import Specialist, as_specialists
@@ -20,9 +20,10 @@ from ..nodes.specialists import built_in
 from ..nodes.summary import Summarizer, summarize
 from ..nodes.synthesizer import synthesize
 from ..nodes.worker import Worker, make_node
-from ..plans.workflows import load_workflows
+from ..plans.registry import load_workflows
+from ..schema.checks import MAX_TASKS
 from ..schema.errors import FanwiseError
-from ..schema.plan import PlanConfig
+from ..schema.plan import Plan
 from ..state import BatchOutput, BatchState, Input, Output, RunContext, State
 from .background import run_in_background
 from .fan_out import BATCH, BATCH_SIZE, SYNTHESIZER, fan_out, fan_out_batch
@@ -47,6 +48,7 @@ def build_graph(
     workflows: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
     summarizer: Summarizer = summarize,
+    max_tasks: int = MAX_TASKS,
     batch_size: int = BATCH_SIZE,
     name: str = "fanwise",
 ) -> Graph:
@@ -61,6 +63,7 @@ def build_graph(
         workflows: folders with the user's own workflow files.
         defaults: defaults for a plan's `config`, below what the plan sets.
         summarizer: writes the summary; the deterministic one if not given.
+        max_tasks: the largest number of tasks that a plan may have.
         batch_size: tasks in one level of fan-out; larger supersteps are sent in batches.
         name: the compiled graph's name.
 
@@ -69,11 +72,13 @@ def build_graph(
         PlanError: a workflow file or the defaults are wrong.
     """
     if model is not None:
-        raise FanwiseError("planning with a model is not in this version: leave `model` out and give a plan or a workflow")
+        raise FanwiseError(
+            "planning with a model is not in this version: leave `model` out and give a plan or a workflow"
+        )
     known = {**built_in(), **as_specialists(specialists)}
     _check_names(known)
-    PlanConfig.model_validate(dict(defaults or {}))
-    planner = Planner(known, load_workflows(*workflows), dict(defaults or {}))
+    Plan(name=name, tasks=()).with_config(defaults or {})
+    planner = Planner(known, load_workflows(*workflows), dict(defaults or {}), max_tasks)
     seating = Seating()
     workers = {name_: Worker.of(item) for name_, item in known.items()}
     work = make_node(workers, seating)
@@ -98,7 +103,9 @@ def build_graph(
     return graph
 
 
-def _batch_graph(specialists: Mapping[str, Specialist], work: Callable[..., Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
+def _batch_graph(
+    specialists: Mapping[str, Specialist], work: Callable[..., Any]
+) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder = StateGraph(BatchState, context_schema=RunContext, output_schema=BatchOutput)
     for item in specialists:
         builder.add_node(item, _both(item, work))
@@ -112,7 +119,7 @@ def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
     def work_sync(send: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
         return run_in_background(work(send, runtime, config))
 
-    return RunnableCallable(work_sync, work, name=name, trace=False)
+    return RunnableCallable(work_sync, work, name=name, trace=False, recurse=False)
 
 
 def _planner_node(planner: Planner) -> RunnableCallable:
@@ -134,7 +141,11 @@ def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) ->
         return update
     if not is_sync and config.get("max_concurrency") is None:
         return update
-    why = "the graph was called with `invoke`; call `ainvoke`" if is_sync else "`max_concurrency` is set; use max_parallel"
+    why = (
+        "the graph was called with `invoke`; call `ainvoke`"
+        if is_sync
+        else "`max_concurrency` is set; use max_parallel"
+    )
     text = f"tasks run phase by phase, each phase waiting for its slowest task, because {why} for dataflow"
     return {**update, "warnings": type(update["warnings"])([*update["warnings"].value, text])}
 
@@ -156,11 +167,14 @@ def _collect(state: State) -> dict[str, Any]:
     return {"superstep": state.get("superstep", 0) + 1}
 
 
-def _synthesizer_node(summarizer: Summarizer) -> Callable[[State], dict[str, Any]]:
+def _synthesizer_node(summarizer: Summarizer) -> RunnableCallable:
     def synthesizer(state: State) -> dict[str, Any]:
         return synthesize(state, summarizer)
 
-    return synthesizer
+    async def synthesizer_async(state: State) -> dict[str, Any]:
+        return await asyncio.to_thread(synthesize, state, summarizer)
+
+    return RunnableCallable(synthesizer, synthesizer_async, name=SYNTHESIZER, trace=False)
 
 
 def _check_names(specialists: Mapping[str, Specialist]) -> None:
@@ -168,4 +182,6 @@ def _check_names(specialists: Mapping[str, Specialist]) -> None:
         if name in RESERVED:
             raise FanwiseError(f"a specialist can't be called {name!r}: the graph has a node or channel of that name")
         if not name or any(mark in name for mark in "|:"):
-            raise FanwiseError(f"a specialist can't be called {name!r}: a node's name is not empty and has no '|' or ':'")
+            raise FanwiseError(
+                f"a specialist can't be called {name!r}: a node's name is not empty and has no '|' or ':'"
+            )

@@ -63,4 +63,7 @@ def _at_least_one(
         return RUN
     if open_:
         return WAIT
-    return Verdict("skip", f"no dependency {word}: {', '.join(f'{n!r} {_TOLD.get(statuses[n], statuses[n])}' for n in depends_on[:5])}")
+    return Verdict(
+        "skip",
+        f"no dependency {word}: {', '.join(f'{n!r} {_TOLD.get(statuses[n], statuses[n])}' for n in depends_on[:5])}",
+    )

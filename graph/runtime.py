@@ -49,7 +49,7 @@ class Seating:
 
         async def load() -> dict[str, Result]:
             state = await graph.aget_state(_graph_config(own, namespace), subgraphs=True)
-            return dict(_saved_results(state))
+            return dict(saved_results(state))
 
         return load
 
@@ -70,11 +70,11 @@ def _graph_config(own: Mapping[str, Any], namespace: str) -> RunnableConfig:
     }
 
 
-def _saved_results(state: StateSnapshot) -> Iterator[tuple[str, Result]]:
+def saved_results(state: StateSnapshot) -> Iterator[tuple[str, Result]]:
     """Yield the results that finished branches have saved as pending writes, in batches too."""
     for task in state.tasks:
         if isinstance(task.result, Mapping):
             yield from (task.result.get("results") or {}).items()
         elif isinstance(task.state, StateSnapshot):
             yield from (task.state.values.get("results") or {}).items()
-            yield from _saved_results(task.state)
+            yield from saved_results(task.state)

@@ -57,7 +57,7 @@ class Schedule:
     tasks the one with the highest rank goes first, then the one that stands first in the plan.
     """
 
-    def __init__(self, limits: Limits = Limits(), last_start: float | None = None) -> None:
+    def __init__(self, limits: Limits, last_start: float | None = None) -> None:
         self.limits = limits
         self.running: set[str] = set()
         self.statuses: dict[str, str] = {}
@@ -119,7 +119,7 @@ class Schedule:
         self._entries.pop(task_id, None)
 
     def decide(self, now: float) -> Decision:
-        """Say what follows from all events so far, at the moment `now` (seconds on any clock that only goes forward)."""
+        """Say what follows from all events so far, at the moment `now` (seconds, on any clock that never goes back)."""
         decision = Decision()
         self._look_at_fresh(decision)
         self._start_ready(decision, now)

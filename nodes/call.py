@@ -96,7 +96,9 @@ def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], 
     parameters = inspect.signature(work).parameters.values()
     named = tuple(p.name for p in parameters if p.name in BY_NAME)
     usable = [p for p in parameters if p.name not in BY_NAME and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    plain = [p.name for p in usable if p.default is p.empty] or [p.name for p in usable if p.name in ("task", "results")]
+    plain = [p.name for p in usable if p.default is p.empty] or [
+        p.name for p in usable if p.name in ("task", "results")
+    ]
     if len(plain) > 2:
         raise FanwiseError(
             f"specialist {name!r}: its function has {len(plain)} parameters ({', '.join(plain)}); "
@@ -106,10 +108,9 @@ def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], 
     def arguments(given: Given) -> dict[str, Any]:
         values: dict[str, Any] = {key: getattr(given, key) for key in named}
         if plain:
-            task = given.task
-            values[plain[0]] = Task.model_construct(**{**task, "depends_on": tuple(task.get("depends_on", ()))})
+            values[plain[0]] = Task.model_validate(given.task)
         if len(plain) > 1:
-            values[plain[1]] = {need: TaskResult.model_construct(**result) for need, result in given.results.items()}
+            values[plain[1]] = {need: TaskResult.model_validate(result) for need, result in given.results.items()}
         return values
 
     return arguments
@@ -175,12 +176,13 @@ async def _in_thread(work: Callable[[], Any], *, name: str) -> Any:
             future.set_result(outcome)
 
     def target() -> None:
-        outcome, error = None, None
+        outcome: Any = None
+        error: BaseException | None = None
         try:
             outcome = context.run(work)
         except StopIteration as stop:  # a future can't carry it
             error = RuntimeError(f"the specialist raised StopIteration({stop.value!r})")
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits it
+        except BaseException as raised:  # handed to whoever awaits it
             error = raised
         try:
             loop.call_soon_threadsafe(publish, outcome, error)

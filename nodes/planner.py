@@ -1,4 +1,4 @@
-"""The planner: a plan in the input, a named workflow, or the rule-based router, in this order, becomes the run's plan."""
+"""The planner: a plan in the input, a named workflow or, in the end, the rule-based router becomes the run's plan."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from uuid import uuid4
 from langgraph.types import Overwrite
 
 from ..events.open import open_events
-from ..plans.workflows import Workflow, find_workflow
-from ..schema.checks import check_specialists
+from ..plans.registry import Workflow, find_workflow
+from ..schema.checks import MAX_TASKS, check_specialists
 from ..schema.errors import PlanError, Problem
-from ..schema.plan import Plan, PlanConfig
+from ..schema.plan import Plan
+from ..schema.results import TaskResult
 from ..state import RunContext, State
 from .router import route
 from .specialist import Specialist
@@ -31,6 +32,8 @@ class Planner:
     workflows: Mapping[str, Workflow]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """The caller's defaults for a plan's configuration."""
+    max_tasks: int = MAX_TASKS
+    """The largest number of tasks that a plan may have."""
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = lambda: uuid4().hex
 
@@ -61,10 +64,10 @@ class Planner:
     def _plan(self, state: State, context: RunContext) -> tuple[Plan, list[str]]:
         request = state.get("request") or ""
         if state.get("plan"):
-            plan = Plan.model_validate(state["plan"])
+            plan = Plan.model_validate(state["plan"], context={"max_tasks": self.max_tasks})
             return (plan if plan.request or not request else plan.model_copy(update={"request": request})), []
         params = dict(state.get("params") or {})
-        name, warnings = state.get("workflow"), []
+        name, warnings = state.get("workflow"), list[str]()
         if context.events is not None:
             params.setdefault("events", context.events)
         if not name:
@@ -93,8 +96,7 @@ class Planner:
         """Fill in the caller's defaults below, and this invocation's options above, what the plan sets."""
         given = {name: value for name, value in asdict(context).items() if name in OPTIONS and value is not None}
         own = plan.config.model_dump(exclude_unset=True)
-        config = PlanConfig.model_validate({**self.defaults, **own, **given})
-        return plan.model_copy(update={"config": config})
+        return plan.with_config({**self.defaults, **own, **given})
 
     def _unknown(self, plan: Plan) -> tuple[dict[str, Any], list[str]]:
         """Refuse or, where the plan says so, skip tasks of specialists that do not exist."""
@@ -102,21 +104,10 @@ class Planner:
         if problems and plan.config.unknown_specialist == "error":
             raise PlanError(problems)
         unknown = [task for task in plan.tasks if task.specialist not in self.specialists]
-        skipped = {
-            task.id: {
-                "task_id": task.id,
-                "specialist": task.specialist,
-                "status": "skipped",
-                "output": None,
-                "error": f"unknown specialist {task.specialist!r}",
-                "attempts": 0,
-                "queued_s": 0.0,
-                "duration_s": 0.0,
-                "started_at": None,
-                "finished_at": None,
-                "usage": None,
-                "fallback": False,
-            }
-            for task in unknown
-        }
+        skipped = {t.id: skipped_result(t.id, t.specialist, f"unknown specialist {t.specialist!r}") for t in unknown}
         return skipped, [f"task {t.id!r} is skipped: there is no specialist {t.specialist!r}" for t in unknown]
+
+
+def skipped_result(task_id: str, specialist: str, reason: str) -> dict[str, Any]:
+    """Return the result of a task that is not run."""
+    return TaskResult(task_id=task_id, specialist=specialist, status="skipped", error=reason).model_dump(mode="json")

@@ -7,7 +7,7 @@ agent, a `RemoteGraph`. It is called with its task and with its dependencies' re
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,10 @@ class Specialist:
 
 
 def specialist(
-    name: str, *, description: str = "", retry_on: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None = None
+    name: str,
+    *,
+    description: str = "",
+    retry_on: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None = None,
 ) -> Callable[[Callable[..., Any]], Specialist]:
     """Turn a sync or async function into a specialist.
 
@@ -103,15 +106,17 @@ def _retry_predicate(given: RetryOn | type[BaseException] | tuple[type[BaseExcep
     return given
 
 
-def as_specialists(given: Mapping[str, Any] | list[Any] | tuple[Any, ...]) -> dict[str, Specialist]:
+def as_specialists(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, Specialist]:
     """Turn what a caller gives (specialists, or a mapping from names to things that run) into specialists by name.
 
     Raises:
         FanwiseError: two share a name, or one is neither a specialist nor something that runs.
     """
-    items = [Specialist(k, v) if not isinstance(v, Specialist) else v for k, v in given.items()] if isinstance(
-        given, Mapping
-    ) else [_named(item) for item in given]
+    items = (
+        [Specialist(k, v) if not isinstance(v, Specialist) else v for k, v in given.items()]
+        if isinstance(given, Mapping)
+        else [_named(item) for item in given]
+    )
     found: dict[str, Specialist] = {}
     for item in items:
         if item.name in found:
@@ -127,5 +132,5 @@ def _named(item: Any) -> Specialist:
     if isinstance(item, Runnable) and isinstance(name, str) and name:
         return Specialist(name, item)
     raise FanwiseError(
-        f"{item!r} is no specialist: decorate the function with @specialist('name'), or wrap it in Specialist(name, ...)"
+        f"{item!r} is no specialist: decorate the function with @specialist('name'), or give Specialist(name, ...)"
     )

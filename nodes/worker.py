@@ -45,7 +45,12 @@ class Branch:
     """The work of one branch: one task, from its place on the board to its result."""
 
     def __init__(
-        self, send: Mapping[str, Any], seat: Seat, runtime: Runtime[Any], config: RunnableConfig, workers: Mapping[str, Worker]
+        self,
+        send: Mapping[str, Any],
+        seat: Seat,
+        runtime: Runtime[Any],
+        config: RunnableConfig,
+        workers: Mapping[str, Worker],
     ) -> None:
         self.task: Mapping[str, Any] = send["task"]
         self.timeout_s: float | None = send["task"].get("timeout_s")
@@ -68,9 +73,7 @@ class Branch:
             self.seat.vacate()
             raise
         self.seat.settle(result)
-        self.seat.emit(
-            "task_finished", status=result["status"], duration_s=result["duration_s"], error=result["error"]
-        )
+        self.seat.emit("task_finished", status=result["status"], duration_s=result["duration_s"], error=result["error"])
         update: dict[str, Any] = {"results": {self.task["id"]: result}}
         if self.warnings:
             update["warnings"] = self.warnings
@@ -143,9 +146,12 @@ class Branch:
             return self._result(status, error=error)
         if not fallback.get("specialist"):
             return self._result("succeeded", output=fallback.get("output"), error=error, fallback=True)
+        worker = self.workers.get(fallback["specialist"])
+        if worker is None:
+            return self._result(status, error=f"{error}; fallback {fallback['specialist']!r} does not exist")
         try:
             await self._pause(0)
-            output = await self._attempt(self.workers[fallback["specialist"]])
+            output = await self._attempt(worker)
         except GraphBubbleUp:
             raise
         except Exception as second:
@@ -161,9 +167,13 @@ class Branch:
 
     def _warn_abandoned(self, worker: Worker) -> None:
         how = "its function goes on in its thread" if worker.in_thread else "it ignores its cancellation"
-        self.warnings.append(f"task {self.task['id']!r} was ended and abandoned: {how}, and what it returns is discarded")
+        self.warnings.append(
+            f"task {self.task['id']!r} was ended and abandoned: {how}, and what it returns is discarded"
+        )
 
-    def _result(self, status: str, *, output: Any = None, error: str | None = None, fallback: bool = False) -> dict[str, Any]:
+    def _result(
+        self, status: str, *, output: Any = None, error: str | None = None, fallback: bool = False
+    ) -> dict[str, Any]:
         finished = time.time()
         return {
             "task_id": self.task["id"],

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 TaskStatus = Literal["pending", "running", "succeeded", "failed", "timed_out", "skipped", "cancelled", "paused"]
 """Where a task stands; the last six are final for a finished run, `paused` for one that waits for a person."""
 
-RunStatus = Literal["succeeded", "partial", "failed", "paused", "cancelled"]
-"""How a run ended, or that it waits."""
+RunStatus = Literal["succeeded", "partial", "failed", "paused", "cancelled", "interrupted"]
+"""How a run ended; or that it waits for a person (`paused`) or was stopped and can be resumed (`interrupted`)."""
 
 Severity = Literal["low", "medium", "high", "critical"]
 """How much a finding or a summary matters."""

@@ -1,0 +1,134 @@
+"""The one-call forms: build the graph, run it, and return the report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from ..schema.errors import FanwiseError, PlanError, RunError
+from ..schema.plan import Plan
+from ..schema.results import Report
+from ..state import RunContext
+from .builder import Graph, build_graph
+from .report import report_of
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+"""Is told of every progress event, as it happens."""
+
+
+def new_thread_id() -> str:
+    """Return a name for a new run: short enough to type, random enough to be alone."""
+    return uuid4().hex[:12]
+
+
+async def execute(
+    graph: Graph,
+    given: Mapping[str, Any] | None,
+    thread_id: str,
+    *,
+    context: RunContext | None = None,
+    on_event: OnEvent | None = None,
+    control: RunControl | None = None,
+) -> Report:
+    """Run a graph with a checkpointer on a thread, or go on with it, and return the report.
+
+    Args:
+        graph: the compiled graph.
+        given: the graph's input; `None` to go on with what the thread holds.
+        thread_id: the run.
+        context: options of this invocation.
+        on_event: is told of every progress event.
+        control: lets the caller ask the run to drain: what runs ends, the rest stays for a resume.
+
+    Raises:
+        PlanError: the plan was refused; nothing ran, and the thread is as it was.
+    """
+    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    stream = graph.astream(
+        given,  # type: ignore[arg-type]  # the graph's input is a TypedDict
+        config,
+        context=context or RunContext(),
+        stream_mode="custom",
+        control=control,
+    )
+    try:
+        async for event in stream:
+            if on_event is not None and isinstance(event, Mapping):
+                on_event(event)
+    except GraphDrained:
+        pass
+    except PlanError:
+        if isinstance(graph.checkpointer, BaseCheckpointSaver):
+            await graph.checkpointer.adelete_thread(thread_id)
+        raise
+    return await report(graph, thread_id)
+
+
+async def report(graph: Graph, thread_id: str) -> Report:
+    """Return the report of the run on a thread.
+
+    Raises:
+        RunError: the thread holds no run.
+    """
+    snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id}}, subgraphs=True)
+    if not snapshot.values and not snapshot.next:
+        raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
+    return report_of(snapshot, thread_id)
+
+
+async def arun(
+    plan: Plan | Mapping[str, Any] | str | PathLike[str] | None = None,
+    *,
+    request: str | None = None,
+    workflow: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    specialists: Mapping[str, Any] | Sequence[Any] = (),
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+    thread_id: str | None = None,
+    context: RunContext | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Report:
+    """Build the graph, run a plan, a workflow or a request on it, and return the report.
+
+    Args:
+        plan: a plan, its dict, the path of a plan file, or its text.
+        request: what is asked, in words.
+        workflow: name or alias of a workflow, with its `params`.
+        specialists: as for `build_graph`, which takes any further `options` too.
+        checkpointer: where the run is kept; in memory if not given.
+        thread_id: the run's name; a new one if not given.
+        context: options of this run, such as its limits.
+        on_event: is told of every progress event.
+
+    Raises:
+        PlanError: the plan was refused; nothing ran.
+    """
+    loaded = plan if plan is None or isinstance(plan, Plan | Mapping) else Plan.load(plan)
+    given = {
+        "plan": loaded.to_state() if isinstance(loaded, Plan) else loaded,
+        "request": request,
+        "workflow": workflow,
+        "params": dict(params) if params is not None else None,
+    }
+    graph = build_graph(specialists, checkpointer=checkpointer or InMemorySaver(), **options)
+    started_with = {name: value for name, value in given.items() if value is not None}
+    return await execute(graph, started_with, thread_id or new_thread_id(), context=context, on_event=on_event)
+
+
+def run(*args: Any, **kwargs: Any) -> Report:
+    """Do what `arun` does, without an event loop; takes the same arguments."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(arun(*args, **kwargs))
+    raise FanwiseError("run() was called inside an event loop: use `await arun(...)` there")
