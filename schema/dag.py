@@ -1,0 +1,73 @@
+"""Pure algorithms on dependency graphs: order, phases, ranks, longest paths.
+
+A graph is a mapping from task id to the ids that it depends on; ids that the mapping does not have as keys are taken
+as already done. All functions are linear in tasks and dependencies, and none recurses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Graph = Mapping[str, Sequence[str]]
+"""Task id -> ids of the tasks that it waits for."""
+
+
+def dependents(graph: Graph) -> dict[str, list[str]]:
+    """Return the reversed graph: task id -> ids of the tasks that wait for it."""
+    reverse: dict[str, list[str]] = {task: [] for task in graph}
+    for task, needs in graph.items():
+        for need in dict.fromkeys(needs):
+            if need in reverse:
+                reverse[need].append(task)
+    return reverse
+
+
+def topological(graph: Graph) -> list[str]:
+    """Return the tasks so that each stands behind its dependencies; otherwise in the graph's own order.
+
+    Tasks on a cycle, and those behind it, are absent from the answer.
+    """
+    return [task for phase in phases(graph) for task in phase]
+
+
+def phases(graph: Graph) -> list[list[str]]:
+    """Return the levels of the graph: every task stands in the first level in which its dependencies are done."""
+    reverse = dependents(graph)
+    missing = {task: sum(1 for need in dict.fromkeys(needs) if need in reverse) for task, needs in graph.items()}
+    level = [task for task, count in missing.items() if count == 0]
+    position = {task: index for index, task in enumerate(graph)}
+    found: list[list[str]] = []
+    while level:
+        found.append(level)
+        following: list[str] = []
+        for task in level:
+            for dependent in reverse[task]:
+                missing[dependent] -= 1
+                if missing[dependent] == 0:
+                    following.append(dependent)
+        level = sorted(following, key=position.__getitem__)
+    return found
+
+
+def upward_ranks(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return for each task the longest remaining path, its own seconds included.
+
+    The rank by which HEFT orders ready tasks (Topcuoglu, Hariri, Wu, 2002), without communication costs.
+    """
+    reverse = dependents(graph)
+    ranks: dict[str, float] = {}
+    for task in reversed(topological(graph)):
+        ranks[task] = seconds[task] + max((ranks[later] for later in reverse[task]), default=0.0)
+    return ranks
+
+
+def critical_path(graph: Graph, seconds: Mapping[str, float]) -> list[str]:
+    """Return the ids on the longest path, first to last; the earliest such path in the graph's order."""
+    ranks = upward_ranks(graph, seconds)
+    reverse = dependents(graph)
+    path: list[str] = []
+    candidates = [task for task, needs in graph.items() if not any(need in graph for need in needs)]
+    while candidates:
+        path.append(max(candidates, key=ranks.__getitem__))
+        candidates = reverse[path[-1]]
+    return path
