@@ -34,7 +34,8 @@ class Rules:
     def of(cls, context: Any) -> Rules:
         """Return the rules in a validation context; a plain `{"max_tasks": n}` will do."""
         names = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in context.items() if key in names}) if context else cls()
+        given = context if isinstance(context, Mapping) else {}
+        return cls(**{key: value for key, value in given.items() if key in names})
 
     def as_context(self) -> dict[str, Any]:
         """Return the rules as a validation context."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from .draft import MAX_DEPTH
@@ -89,12 +90,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 def json_places(text: str, root: Loc) -> tuple[Places, list[Problem]]:
     """Return where each field of a valid JSON text is written, and a problem for each key that comes twice."""
-    places: Places = {}
-    problems: list[Problem] = []
-    stack: list[tuple[Loc, dict[str, int] | None]] = []
-    loc: Loc = root
+    walk = _Walk(root)
     line, line_start, seen = 1, 0, 0
-    wants_key = False
     for token in _TOKEN.finditer(text):
         start = token.start()
         breaks = text.count("\n", seen, start)
@@ -102,38 +99,53 @@ def json_places(text: str, root: Loc) -> tuple[Places, list[Problem]]:
             line += breaks
             line_start = text.rfind("\n", seen, start) + 1
         seen = start
-        mark = token.group()
-        if mark in ("}", "]"):
-            loc = stack.pop()[0]
-            wants_key = False
-            continue
-        if mark == ",":
-            holder = stack[-1][1]
-            wants_key = holder is not None
-            if holder is None:
-                loc = (*loc[:-1], int(loc[-1]) + 1)
-            continue
-        if mark == ":":
-            continue
-        place = (line, start - line_start + 1)
-        if wants_key:
-            key = str(json.loads(mark))
-            base, keys = stack[-1]
-            loc = (*base, key)
-            if keys is not None and key in keys:
-                message = f"duplicate key {shown(key)}, first in line {keys[key]}; keep one of them"
-                problems.append(Problem(message, path_text(loc), *place))
-            elif keys is not None:
-                keys[key] = line
-            places.setdefault(path_text(loc), place)
-            wants_key = False
-            continue
-        if loc and isinstance(loc[-1], int):
-            places.setdefault(path_text(loc), place)
-        if mark == "{":
-            stack.append((loc, {}))
-            wants_key = True
-        elif mark == "[":
-            stack.append((loc, None))
-            loc = (*loc, 0)
-    return places, problems
+        walk.take(token.group(), (line, start - line_start + 1))
+    return walk.places, walk.problems
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Follows the tokens of a JSON text, and knows at each which field it belongs to."""
+
+    loc: Loc
+    places: Places = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    wants_key: bool = False
+    stack: list[tuple[Loc, dict[str, int] | None]] = field(default_factory=list)
+    """Of each open list or object its place, and of an object the line of each key."""
+
+    def take(self, token: str, place: tuple[int, int]) -> None:
+        """Go on by one token."""
+        if token in ("}", "]"):
+            self.loc = self.stack.pop()[0]
+            self.wants_key = False
+        elif token == ",":
+            self.wants_key = self.stack[-1][1] is not None
+            if not self.wants_key:
+                self.loc = (*self.loc[:-1], int(self.loc[-1]) + 1)
+        elif self.wants_key:
+            self._key(str(json.loads(token)), place)
+        elif token != ":":
+            self._value(token, place)
+
+    def _key(self, key: str, place: tuple[int, int]) -> None:
+        base, keys = self.stack[-1]
+        self.loc = (*base, key)
+        self.wants_key = False
+        path = path_text(self.loc)
+        if keys is not None and key in keys:
+            message = f"duplicate key {shown(key)}, first in line {keys[key]}; keep one of them"
+            self.problems.append(Problem(message, path, *place))
+        elif keys is not None:
+            keys[key] = place[0]
+        self.places.setdefault(path, place)
+
+    def _value(self, token: str, place: tuple[int, int]) -> None:
+        if self.loc and isinstance(self.loc[-1], int):
+            self.places.setdefault(path_text(self.loc), place)
+        if token == "{":
+            self.stack.append((self.loc, {}))
+            self.wants_key = True
+        elif token == "[":
+            self.stack.append((self.loc, None))
+            self.loc = (*self.loc, 0)

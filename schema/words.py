@@ -14,8 +14,8 @@ Loc = tuple[str | int, ...]
 SHOWN = 60
 """Characters of a value that a message shows."""
 
-COMPARISONS = 50_000
-"""How many names one search for nearest names looks at, so that a plan full of mistakes is refused quickly too."""
+EFFORT = 50_000_000
+"""What one `Nearest` may spend on comparing, so that a plan full of mistakes is refused quickly too: about a second."""
 
 
 class _Repr(reprlib.Repr):
@@ -96,10 +96,11 @@ def one_of(words: Iterable[str]) -> str:
 class Nearest:
     """Finds the nearest of a set of names: spelled alike but for case and punctuation, else by difflib's measure."""
 
-    def __init__(self, names: Iterable[str], *, comparisons: int = COMPARISONS) -> None:
+    def __init__(self, names: Iterable[str], *, effort: int = EFFORT) -> None:
         self._names = [name for name in dict.fromkeys(names) if 0 < len(name) <= 200]
         self._folded = {_fold(name): name for name in reversed(self._names)}
-        self._left = comparisons
+        self._characters = sum(map(len, self._names))
+        self._left = effort
         self._answers: dict[str, str | None] = {}
 
     def __call__(self, name: str) -> str | None:
@@ -114,9 +115,10 @@ class Nearest:
         alike = self._folded.get(_fold(name))
         if alike is not None and _fold(name):
             return alike
-        if self._left < len(self._names):
+        cost = 500 * len(self._names) + len(name) * self._characters  # difflib is quadratic in the names' length
+        if self._left < cost:
             return None
-        self._left -= len(self._names)
+        self._left -= cost
         return next(iter(difflib.get_close_matches(name, self._names, n=1)), None)
 
     def hint(self, name: str, otherwise: str = "") -> str:

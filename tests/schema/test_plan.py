@@ -230,6 +230,19 @@ def test_large_plans_are_validated_quickly(mistake: str) -> None:
     assert time.perf_counter() - start < (1 if mistake == "none" else 5)
 
 
+def test_long_names_do_not_make_the_search_for_near_ones_slow() -> None:
+    """Among many long ids the nearest is not searched for: the known ones are listed instead, at once."""
+    prefix = "a-rather-long-prefix/of-some-path/" * 5
+    given = [{"id": f"{prefix}{n}"} for n in range(10_000)]
+    start = time.perf_counter()
+    (message,) = refused(
+        tasks(*given, {"id": "last", "depends_on": [f"{prefix}x"]}, max_parallel=1), context={"max_tasks": 10_001}
+    )
+
+    assert "; known ids: " in message
+    assert time.perf_counter() - start < 5
+
+
 def test_json_schema_describes_a_plan_file() -> None:
     """Editors get every field with its description, the closed sets, the ranges, and no unknown fields."""
     schema = Plan.model_json_schema()
