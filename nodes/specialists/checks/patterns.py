@@ -1,11 +1,14 @@
 """New kinds of messages: templates that first appear late in a log that else repeats itself.
 
-Where new kinds keep coming all the time, newness means nothing, and only a figure is given.
+Rare messages come late by chance: the fewer there are, the later they must begin. Where new kinds keep coming all the time, newness means nothing, and only a figure is given.
 
 Thresholds: `late` (0.4: the first that many of the events are history), `min_new` (5 times seen), `max_new` (8 kinds).
 """
 
 from __future__ import annotations
+
+import math
+from bisect import bisect_left
 
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
@@ -24,7 +27,8 @@ def patterns(context: Context) -> CheckReport:
     middle = seconds(messages[int(context.number("late", 0.4) * len(messages))][0])
     middle = max(middle, context.start)
     frequent = [t for t in templates if t.events >= context.number("min_new", 5)]
-    new = [t for t in frequent if seconds(t.first) >= middle]
+    times = [seconds(ts) for ts, _ in messages]
+    new = [t for t in frequent if seconds(t.first) >= middle and _unlikely(t, times)]
     stats = {
         "messages": len(messages),
         "templates": len(templates),
@@ -38,6 +42,12 @@ def patterns(context: Context) -> CheckReport:
     return context.report(
         [_finding(context, t, len(messages)) for t in new[: int(context.number("max_new", 8))]], **stats
     )
+
+
+def _unlikely(new: Template, times: list[float]) -> bool:
+    """Tell whether so many messages would hardly all come so late if they came at any time alike."""
+    before = bisect_left(times, seconds(new.first)) / len(times)
+    return new.events * math.log(max(1 - before, 1e-9)) < math.log(1e-4)
 
 
 def _finding(context: Context, new: Template, total: int) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -108,6 +108,10 @@ class Table:
             for leaf in self.leaves
         )
         return Table(self.start, self.width * factor, size, merged)
+
+    def without(self, keys: Collection[Key]) -> Table:
+        """Return the counts without some leaves."""
+        return replace(self, leaves=tuple(leaf for leaf in self.leaves if leaf.key not in keys))
 
     def total(self) -> Subject:
         """Return all events as one subject."""

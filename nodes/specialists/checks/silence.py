@@ -6,7 +6,7 @@ more than any pause that it took before. At its usual share of what went on, it 
 since (nights are quiet for all). A clock that is off is not silence: known offsets are taken out first.
 
 Thresholds: `chance` (0.001, for all subjects together), `min_events` (20),
-`min_missing` (10), `bucket_s` (about 1/144 of the log).
+`min_missing` (12), `bucket_s` (about 1/144 of the log).
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ class Silence:
     """Its longest pause before, in seconds."""
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A pause that is over; seconds since 1970."""
+
+    subject: Subject
+    start: float
+    end: float
+
+
 @check(
     "silence",
     description="Finds hosts, source types and sources that went silent, and pauses in their events",
@@ -50,7 +59,7 @@ def silence(context: Context) -> CheckReport:
     silent = silences(context, table)
     found = [_finding(context, table, item) for item in silent]
     known = frozenset().union(*(item.subject.leaves for item in silent))
-    pauses = _pauses(context, table, known)
+    paused = [pause for pause in pauses(context, table) if not pause.subject.leaves <= known]
     stats = {
         "hosts": len(table.subjects(("host",))),
         "sources": len(table.subjects(("source",))),
@@ -62,7 +71,7 @@ def silence(context: Context) -> CheckReport:
     }
     if table.size < 12:
         return context.not_applicable("the log covers too short a time to tell silence from a pause", **stats)
-    return context.report([*found, *pauses], **stats)
+    return context.report([*found, *(_pause_finding(context, table, pause) for pause in paused)], **stats)
 
 
 def silences(context: Context, table: Table) -> list[Silence]:
@@ -159,51 +168,45 @@ def _advice(subject: Subject) -> str:
     return f"Check that {subject.name} is still written, and still listed in the forwarder's inputs."
 
 
-def _pauses(context: Context, table: Table, known: frozenset[tuple[str | None, ...]]) -> list[Finding]:
+def pauses(context: Context, table: Table) -> list[Pause]:
     """Find pauses that ended: of everything first, then of hosts and source types that did not pause with it."""
-    found: list[Finding] = []
-    spans: list[tuple[int, int]] = []
+    found: list[Pause] = []
     for subject in [table.total(), *table.subjects(("host",)), *table.subjects(("sourcetype",))]:
-        pause = _longest_pause(context, table, subject)
-        if pause is None or subject.leaves <= known or any(a - 1 <= pause[0] and pause[1] <= b + 1 for a, b in spans):
+        span = _longest_pause(table, subject)
+        if span is None:
             continue
-        spans.append(pause)
-        found.append(_pause_finding(context, table, subject, pause))
+        start, end = table.moment(span[0]), table.moment(span[1])
+        if not any(p.start - table.width <= start and end <= p.end + table.width for p in found):
+            found.append(Pause(subject, *_edges(context, table, subject, start, end)))
     return found
 
 
-def _longest_pause(context: Context, table: Table, subject: Subject) -> tuple[int, int] | None:
+def _longest_pause(table: Table, subject: Subject) -> tuple[int, int] | None:
+    """Return the buckets of the longest pause, if by the rate around it a dozen events are missing from it."""
     active = [i for i, events in enumerate(subject.counts) if events]
     if len(active) < 24:
         return None
-    found = sorted(
-        (
-            (end - start, start, end)
-            for start, end in runs(c == 0 for c in subject.counts[: active[-1]])
-            if start > active[0]
-        ),
-        reverse=True,
-    )
+    inside = subject.counts[active[0] : active[-1]]
+    found = sorted((start - end, start + active[0], end + active[0]) for start, end in runs(c == 0 for c in inside))
     if not found:
         return None
-    length, start, end = found[0]
-    second = found[1][0] if len(found) > 1 else 0
-    present = min(len(active) / (active[-1] - active[0] + 1 - length), 0.99)
+    _, start, end = found[0]
+    length = end - start
+    second = -found[1][0] if len(found) > 1 else 0
     near = subject.counts[max(0, start - 6) : start] + subject.counts[end : end + 6]
-    unlikely = (1 - present) ** length < context.number("chance", 0.001) / len(table.leaves)
-    if length < 3 or present < 0.8 or length < 3 * second or not unlikely or sum(near) < 20:
-        return None
-    return start, end
+    steady = len(active) >= 0.8 * (len(inside) + 1 - length)
+    due = length * sum(near) / max(1, len(near))
+    return (start, end) if length >= 3 and steady and length >= 3 * second and due >= 12 else None
 
 
-def _pause_finding(context: Context, table: Table, subject: Subject, pause: tuple[int, int]) -> Finding:
-    begin, end = _edges(context, table, subject, pause)
-    name = subject.name or "everything"
-    rate = sum(subject.counts) / max(1, sum(1 for c in subject.counts if c))
+def _pause_finding(context: Context, table: Table, pause: Pause) -> Finding:
+    subject, begin, end = pause.subject, pause.start, pause.end
+    name = subject.name or "the whole system"
+    rate = subject.events / max(1, sum(1 for c in subject.counts if c))
     missing = round(rate * (end - begin) / table.width)
     return Finding(
         kind="gap",
-        title=f"{f'{name}: ' if subject.names else ''}no event for {lasting(end - begin)} from {when(begin)}",
+        title=f"{f'{subject.name}: ' if subject.names else ''}no event for {lasting(end - begin)} from {when(begin)}",
         severity="medium" if not subject.names or subject.level == ("host",) else "low",
         subject=subject.name or None,
         detail="Events came steadily before and after it.",
@@ -217,11 +220,9 @@ def _pause_finding(context: Context, table: Table, subject: Subject, pause: tupl
     )
 
 
-def _edges(context: Context, table: Table, subject: Subject, pause: tuple[int, int]) -> tuple[float, float]:
-    begin, end = table.moment(pause[0]), table.moment(pause[1])
-    for row in context.store.gaps(
-        subject.level, min_s=(pause[1] - pause[0]) * table.width * 0.9, where=context.having(**subject.fields)
-    ):
+def _edges(context: Context, table: Table, subject: Subject, begin: float, end: float) -> tuple[float, float]:
+    where = context.having(**subject.fields)
+    for row in context.store.gaps(subject.level, min_s=(end - begin) * 0.9, where=where):
         if seconds(row["start"]) <= begin + table.width and seconds(row["end"]) >= end - table.width:
             return seconds(row["start"]), seconds(row["end"])
     return begin, end

@@ -5,7 +5,7 @@ the log spans three days; else the median of its peers over time (day and night 
 more; else its own running median, which only shows what is short. A stretch counts if it is several buckets long,
 far from what was expected in share, and far outside of the subject's own usual scatter.
 
-Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (5.0 standard
+Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (6.0 standard
 deviations), `bucket_s` (about 1/144 of the log).
 """
 
@@ -21,11 +21,11 @@ from .clocks import host_offsets
 from .context import Context, check
 from .errors import is_error
 from .parsing import stopped_parsing
-from .series import LEVELS, Key, Subject, Table, dispersion, leaves, smooth, stretches
-from .silence import silences
+from .series import LEVELS, Subject, Table, dispersion, leaves, smooth, stretches
+from .silence import Pause, pauses, silences
 from .wording import count, evidence, iso, period, share
 
-STEADY = 2
+STEADY = 3
 """Events in the median bucket, below which a subject comes too irregularly to have a baseline."""
 
 COARSER = 4
@@ -68,14 +68,12 @@ def volume(context: Context) -> CheckReport:
     table = leaves(context, shifts=host_offsets(context))
     if table.size < 24:
         return context.not_applicable("the log covers too short a time for a baseline")
-    silent = silences(context, table)
-    gone: dict[Key, float] = {key: item.subject.last for item in silent for key in item.subject.leaves}
-    gone.update(
-        {key: next(leaf.last for leaf in table.leaves if leaf.key == key) for key in stopped_parsing(context, table)}
-    )
-    changes = distinct(find_changes(context, table, gone))
-    findings = [_finding(context, change) for change in changes if not _only_errors(context, change)]
     total = table.total()
+    gone = {key for item in silences(context, table) for key in item.subject.leaves} | stopped_parsing(context, table)
+    paused = pauses(context, table)
+    changes = find_changes(context, table.without(gone)) if len(gone) < len(table.leaves) else []
+    changes = distinct([change for change in changes if not _is_pause(change, paused)])
+    findings = [_finding(context, change) for change in changes if not _only_errors(context, change)]
     if median(total.counts) < STEADY:
         return context.not_applicable("events come too irregularly to have a baseline", events=total.events)
     busiest = max(range(table.size), key=total.counts.__getitem__)
@@ -89,16 +87,15 @@ def volume(context: Context) -> CheckReport:
     )
 
 
-def find_changes(context: Context, table: Table, gone: dict[Key, float]) -> list[Change]:
+def find_changes(context: Context, table: Table) -> list[Change]:
     """Return every stretch of every subject that is not as expected; one fault may show in several subjects.
 
     What has few events in a bucket is looked at in longer buckets as well.
     """
-    coarse = table.coarser(COARSER)
-    return [*_find(context, table, gone), *_find(context, coarse, gone)]
+    return [*_find(context, table), *_find(context, table.coarser(COARSER))]
 
 
-def _find(context: Context, table: Table, gone: dict[Key, float]) -> list[Change]:
+def _find(context: Context, table: Table) -> list[Change]:
     found: list[Change] = []
     for level in ((), *LEVELS):
         subjects = table.subjects(level) if level else [table.total()]
@@ -106,71 +103,75 @@ def _find(context: Context, table: Table, gone: dict[Key, float]) -> list[Change
             continue
         for subject in subjects:
             if subject.events >= 100:
-                peers = [s for s in subjects if s.names != subject.names and s.events >= 50]
-                found += _changes(context, table, subject, peers, gone)
+                peers = [peer for peer in subjects if peer.leaves.isdisjoint(subject.leaves) and peer.events >= 50]
+                found += _changes(context, table, subject, peers)
     return found
 
 
-def _changes(
-    context: Context, table: Table, subject: Subject, peers: Sequence[Subject], gone: dict[Key, float]
-) -> list[Change]:
-    last = max((gone.get(key, context.now) for key in subject.leaves), default=context.now)
-    stop = min(table.size - 1, math.floor((last - table.start) / table.width))
+def _changes(context: Context, table: Table, subject: Subject, peers: Sequence[Subject]) -> list[Change]:
     begin = max(1, math.floor((subject.first - table.start) / table.width) + 1)
-    counts = subject.counts[begin:stop] or (0,)
-    if median(counts) < STEADY or stop - begin < 16:
+    counts = subject.counts[begin : table.size - 1] or (0,)
+    if median(counts) < STEADY or len(counts) < 16:
         return []
-    expected, basis = _expected(table, subject, peers, begin, stop)
+    expected, basis = _expected(table, subject, peers, begin)
     scale = dispersion(counts, expected)
-    usual = smooth(expected, 2)
+    busy = 1.3 * sorted(counts)[int(0.9 * len(counts))]
     found = []
     for drop in (True, False):
         bound = context.number("max_ratio", 0.6) if drop else context.number("min_ratio", 2.0)
         edge = (1 + bound) / 2
-        scores = [(edge * e - c) if drop else (c - edge * e) for c, e in zip(counts, usual, strict=True)]
+        scores = [(edge * e - c) if drop else (c - edge * e) for c, e in zip(counts, expected, strict=True)]
 
         def keep(start: int, end: int, bound: float = bound, drop: bool = drop) -> bool:
-            seen, due = sum(counts[start:end]), sum(usual[start:end])
-            z = abs(seen - due) / (scale * math.sqrt(max(due, 1.0)))
-            far = seen <= bound * due if drop else seen >= bound * max(due, 1.0)
-            return far and end - start >= 3 and abs(seen - due) >= 20 and z >= context.number("z", 5.0)
+            seen, due = sum(counts[start:end]), sum(expected[start:end])
+            far = seen <= bound * due if drop else seen >= bound * due and seen >= (end - start) * busy
+            unlikely = _z(seen, due, scale) >= context.number("z", 6.0)
+            return far and unlikely and 3 <= end - start < 0.5 * len(counts) and abs(seen - due) >= 20
 
         for start, end in stretches(scores, keep):
-            seen, due = sum(counts[start:end]), max(sum(usual[start:end]), 1.0)
-            z = abs(seen - due) / (scale * math.sqrt(due))
+            seen, due = sum(counts[start:end]), max(sum(expected[start:end]), 1.0)
             span = table.moment(begin + start), min(table.moment(begin + end), context.now)
-            found.append(Change(subject, *span, table.width, seen, due, round(z, 1), basis))
+            z = round(_z(seen, due, scale), 1)
+            found.append(Change(subject, *span, table.width, seen, due, z, basis))
     return found
 
 
-def _expected(
-    table: Table, subject: Subject, peers: Sequence[Subject], begin: int, stop: int
-) -> tuple[list[float], str]:
+def _z(seen: float, due: float, scale: float) -> float:
+    return abs(seen - due) / (scale * math.sqrt(max(due, 1.0)))
+
+
+def _expected(table: Table, subject: Subject, peers: Sequence[Subject], begin: int) -> tuple[list[float], str]:
     """Return what was to be expected of a subject in each bucket, and what that is based on."""
-    counts = subject.counts[begin:stop]
+    counts = subject.counts[begin : table.size - 1]
     a_day = round(86400 / table.width)
-    if table.width <= 86400 / 4 and stop - begin >= 3 * a_day:
-        days = [[counts[i] for i in range(hour % a_day, len(counts), a_day)] for hour in range(a_day)]
-        return [median(days[i % a_day]) for i in range(len(counts))], "its own median at that time of day"
-    shape = _peer_shape(peers, begin, stop)
+    if table.width <= 86400 / 4 and len(counts) >= 3 * a_day:
+        days = [median(counts[hour::a_day]) for hour in range(a_day)]
+        return smooth([days[i % a_day] for i in range(len(counts))], 1), "its own median at that time of day"
+    shape = _peer_shape([peer.counts[begin : table.size - 1] for peer in peers])
     if shape is not None:
-        level = median(c / s for c, s in zip(counts, shape, strict=True) if s > 0)
-        if level > 0:
-            return [level * s for s in shape], "its usual share of what its peers sent at the time"
+        level = _level(counts, shape)
+        return [level * s for s in shape], "its usual share of what its peers sent at the time"
     return smooth(counts, max(12, len(counts) // 6)), "its own running median"
 
 
-def _peer_shape(peers: Sequence[Subject], begin: int, stop: int) -> list[float] | None:
-    """Return how the median peer's volume goes over time, 1 being its usual level; None without two steady peers."""
-    relative = []
-    for peer in peers:
-        counts = peer.counts[begin:stop]
-        usual = median(counts)
-        if usual >= 3:
-            relative.append([c / usual for c in smooth(counts, 1)])
-    if len(relative) < 2:
+def _peer_shape(peers: Sequence[Sequence[int]]) -> list[float] | None:
+    """Return how the volume of the peers together goes over time; None without two steady peers.
+
+    What one of them sends beyond 2.5 times its usual is left out, so that its burst does not look like their drop.
+    """
+    steady = [(counts, median(counts)) for counts in peers if counts and median(counts) >= 1]
+    if len(steady) < 2:
         return None
-    return [median(column) for column in zip(*relative, strict=True)]
+    capped = [[min(c, 2.5 * usual + 3) for c in counts] for counts, usual in steady]
+    pooled = [float(sum(column)) for column in zip(*capped, strict=True)]
+    return [sum(pooled[max(0, i - 1) : i + 2]) / len(pooled[max(0, i - 1) : i + 2]) for i in range(len(pooled))]
+
+
+def _level(counts: Sequence[int], shape: Sequence[float]) -> float:
+    """Return the subject's usual share of a shape, leaving out the fifth of the time in which it is least, and most."""
+    ordered = sorted((c / s, c, s) for c, s in zip(counts, shape, strict=True) if s > 0)
+    kept = ordered[len(ordered) // 5 : len(ordered) - len(ordered) // 5]
+    return sum(c for _, c, _ in kept) / max(sum(s for _, _, s in kept), 1e-9)
 
 
 def distinct(changes: Sequence[Change]) -> list[Change]:
@@ -193,6 +194,15 @@ def _same_fault(one: Change, other: Change) -> bool:
     related = shared or not one.subject.level or not other.subject.level
     alike = one.drop == other.drop or overlap >= 0.5 * (one.end - one.start)
     return related and overlap > 0 and alike
+
+
+def _is_pause(change: Change, paused: Sequence[Pause]) -> bool:
+    """Tell whether a drop is a pause, or the rush after one, which the check of silence reports."""
+    for pause in paused:
+        overlap = min(change.end, pause.end + 2 * change.width) - max(change.start, pause.start - change.width)
+        if overlap >= 0.5 * (change.end - change.start) and not change.subject.leaves.isdisjoint(pause.subject.leaves):
+            return True
+    return False
 
 
 def _only_errors(context: Context, change: Change) -> bool:
