@@ -64,8 +64,8 @@ def test_a_source_that_stops_on_one_host_is_named_with_its_host(look: Look, shop
 @pytest.mark.parametrize(
     ("offset", "kind", "words"),
     [
-        (-3 * HOUR, "timezone_error", "db-01: timestamps are 3 h behind, probably a time-zone error"),
-        (5.5 * HOUR, "timezone_error", "db-01: timestamps are 5 h 30 min ahead, probably a time-zone error"),
+        (-3 * HOUR, "clock_skew", "db-01: clock is 3 h behind, by whole half hours: probably a time-zone error"),
+        (5.5 * HOUR, "clock_skew", "db-01: clock is 5 h 30 min ahead, by whole half hours: probably a time-zone error"),
         (-437, "clock_skew", "db-01: clock is 7 min 17 s behind"),
     ],
 )

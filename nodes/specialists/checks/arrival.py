@@ -10,12 +10,13 @@ Thresholds: `max_delay_s`, `min_late` (5 events), `max_duplicates`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ....schema.results import CheckReport, Finding, Severity
 from .clocks import host_offsets, usual_delay
 from .context import Context, check
+from .series import DIMENSIONS, Key, named
 from .wording import count, evidence, iso, lasting, period, seconds, share
 
 
@@ -32,55 +33,55 @@ def arrival(context: Context) -> CheckReport:
         if repeated:
             return context.report(repeated, delay=reason)
         return context.not_applicable(reason, duplicates=0)
-    rows = context.store.quantiles("delay_s", ["host"], where=context.where)
     off = host_offsets(context)
-    rows = [row for row in rows if row["host"] not in off]
+    rows = [
+        row for row in context.store.quantiles("delay_s", DIMENSIONS, where=context.where) if row["host"] not in off
+    ]
+    if not rows:
+        return context.not_applicable("no event of a host whose clock is right bears an arrival time")
     usual = max(usual_delay(rows), 0.0)
     limit = context.number("max_delay_s", max(300.0, 10 * usual))
-    late = [found for row in rows if row["max"] > limit for found in _late(context, row, usual, limit)]
-    delays = {str(row["host"]): {"p50_s": row["p50"], "p95_s": row["p95"], "max_s": row["max"]} for row in rows[:50]}
+    spells = late_spells(context, limit, off) if any(row["max"] > limit for row in rows) else {}
+    parts = named(spells, [_key(row) for row in rows])
+    late = [_late_finding(context, fields, [spells[key] for key in keys], usual) for fields, keys in parts]
+    delays = {"/".join(str(k) for k in _key(r) if k): {"p50_s": r["p50"], "max_s": r["max"]} for r in rows[:50]}
     return context.report([*late, *repeated], usual_delay_s=round(usual, 1), limit_s=limit, delays=delays)
 
 
-def _late(context: Context, row: Mapping[str, Any], usual: float, limit: float) -> list[Finding]:
-    """Find when a host's events were late, hour by hour or finer, as one finding."""
-    windows = _windows(context, row["host"], limit)
-    if not windows:
-        return []
-    start, end = windows[0][0], windows[-1][1]
-    where = context.having(host=row["host"], start=iso(start), end=iso(end))
-    measured = context.store.quantiles("delay_s", ["host"], where=where)
-    if not measured or sum(w[2] for w in windows) < context.number("min_late", 5):
-        return []
-    return [_late_finding(context, measured[0], start, end, usual)]
+def _key(row: Mapping[str, Any]) -> Key:
+    return tuple(row[dimension] for dimension in DIMENSIONS)
 
 
-def _windows(context: Context, host: str | None, limit: float) -> list[tuple[float, float, int]]:
-    """Return the windows, each 1/48 of the log, in which at least one event in twenty of a host was late."""
-    begin = context.first
-    width = max(1.0, (context.now - begin) / 48)
-    found = []
-    for index in range(49):
+def late_spells(context: Context, limit: float, off: Collection[str]) -> dict[Key, tuple[float, float]]:
+    """Return from when to when most events of a host's source were late, in steps of 1/96 of the log."""
+    begin, enough = context.first, context.number("min_late", 5)
+    width = max(1.0, (context.now - begin) / 96)
+    seen: dict[Key, list[tuple[float, int]]] = {}
+    for index in range(97):
         start = begin + index * width
-        where = context.having(host=host, start=iso(start), end=iso(start + width))
-        for row in context.store.quantiles("delay_s", ["host"], where=where):
-            if row["host"] == host and row["p95"] > limit:
-                found.append((start, start + width, int(row["events"])))
-    return found
+        where = context.having(start=iso(start), end=iso(start + width))
+        for row in context.store.quantiles("delay_s", DIMENSIONS, where=where):
+            if row["p50"] > limit and row["host"] not in off:
+                seen.setdefault(_key(row), []).append((start, int(row["events"])))
+    kept = {key: found for key, found in seen.items() if sum(events for _, events in found) >= enough}
+    return {key: (found[0][0], found[-1][0] + width) for key, found in kept.items()}
 
 
-def _late_finding(context: Context, row: Mapping[str, Any], start: float, end: float, usual: float) -> Finding:
-    where = context.having(host=row["host"], start=iso(start), end=iso(end))
+def _late_finding(
+    context: Context, fields: Mapping[str, str], spells: Sequence[tuple[float, float]], usual: float
+) -> Finding:
+    start, end = min(s for s, _ in spells), min(max(e for _, e in spells), context.now)
+    where = context.having(**fields, start=iso(start), end=iso(end))
+    row = context.store.quantiles("delay_s", (), where=where)[0]
+    name = " / ".join(fields.values()) or "events without a host"
     events = context.store.sample(where=where, limit=400)
-    slow = [e for e in events if e.get("received") and seconds(e["received"]) - seconds(e["ts"]) > row["p50"] * 0.8]
+    slow = [e for e in events if e.get("received") and seconds(e["received"]) - seconds(e["ts"]) >= row["p50"] * 0.9]
     severity: Severity = "medium" if row["p95"] >= 900 else "low"
-    host = row["host"]
-    name = host or "events without a host"
     return Finding(
         kind="late_arrival",
         title=f"{name}: events from {period(start, end)} arrived up to {lasting(row['max'])} late",
         severity=severity,
-        subject=host,
+        subject=name if fields else None,
         detail=(
             f"{count(row['events'], 'event')} of that time: half arrived {lasting(row['p50'])} or more after they "
             f"happened, against {lasting(usual)} as usual."
@@ -97,7 +98,7 @@ def _late_finding(context: Context, row: Mapping[str, Any], start: float, end: f
         evidence=evidence((slow or events)[:3]),
         confidence=0.9,
         impact=f"Searches and alerts over the latest minutes missed these events of {name} when they ran.",
-        recommendation=f"Look for a backlog on {name}: a full queue of its forwarder, or a slow or broken link.",
+        recommendation=f"Look for a backlog on the way of {name}: a full forwarder queue, a slow or broken link.",
     )
 
 

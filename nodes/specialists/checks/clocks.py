@@ -127,14 +127,14 @@ def _finding(context: Context, offset: Offset) -> Finding:
     direction = "behind" if behind else "ahead"
     title = f"{offset.host}: clock is {amount} {direction}"
     if zones:
-        title = f"{offset.host}: timestamps are {amount} {direction}, probably a time-zone error"
+        title = f"{offset.host}: clock is {amount} {direction}, by whole half hours: probably a time-zone error"
     return Finding(
-        kind="timezone_error" if zones else "clock_skew",
+        kind="clock_skew",
         title=title,
         severity="medium",
         subject=offset.host,
         detail=f"{count(offset.events, 'event')}: {offset.basis}; the offset is {abs(offset.seconds):,.0f} s.",
-        numbers={"offset_s": round(-offset.seconds), "half_hours": -zones, "events": offset.events},
+        numbers={"offset_s": round(-offset.seconds), "timezone_candidate": bool(zones), "events": offset.events},
         start=rows[0]["first"] if rows else None,
         end=rows[0]["last"] if rows else None,
         evidence=_arrivals(context, offset.host),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ....events.protocol import Where
@@ -33,8 +33,6 @@ class Counts:
     width: float
     events: list[int]
     errors: list[int]
-    by: dict[str, list[Counter[str]]] = field(default_factory=dict)
-    """For each field, the errors by its value, bucket by bucket."""
 
     def moment(self, index: int) -> float:
         """Return the start of a bucket."""
@@ -81,24 +79,19 @@ def is_error(row: Mapping[str, Any]) -> bool:
 
 
 def count_errors(context: Context) -> Counts:
-    """Count events and errors over time, and errors by host, source type and source."""
+    """Count events and errors over time."""
     begin = context.first
     width = context.number("bucket_s", width_for(context.now - begin))
     start = math.floor(begin / width) * width
     size = max(1, math.floor((context.now - start) / width) + 1)
-    counts = Counts(
-        start, width, [0] * size, [0] * size, {name: [Counter() for _ in range(size)] for name in DIMENSIONS}
-    )
-    for row in context.store.counts([*DIMENSIONS, "level", "status"], where=context.where, bucket_s=width):
+    counts = Counts(start, width, [0] * size, [0] * size)
+    for row in context.store.counts(["level", "status"], where=context.where, bucket_s=width):
         index = math.floor((seconds(row["bucket"]) - start) / width)
         if not 0 <= index < size:
             continue
         counts.events[index] += row["events"]
         if is_error(row):
             counts.errors[index] += row["events"]
-            for name in DIMENSIONS:
-                if row[name] is not None:
-                    counts.by[name][index][row[name]] += row["events"]
     return counts
 
 
@@ -132,24 +125,27 @@ def _outside(counts: Counts, bursts: Sequence[tuple[int, int]]) -> float:
 
 def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int, rate: float) -> Finding:
     start, end = _exact(context, counts, first, last)
-    seen, events = sum(counts.errors[first:last]), sum(counts.events[first:last])
-    subject, fields, whose = _owner(counts, first, last, seen)
-    where = context.having(start=iso(start), end=iso(end), **fields)
-    lines, quoted = _examples(context, where)
+    rows = context.store.counts([*DIMENSIONS, "level", "status"], where=context.having(start=iso(start), end=iso(end)))
+    subject, fields = _owner(rows)
+    mine = [row for row in rows if all(row[name] == value for name, value in fields.items())]
+    seen, events = sum(row["events"] for row in mine if is_error(row)), sum(row["events"] for row in mine)
+    others = sum(row["events"] for row in rows if is_error(row)) - seen
+    lines, quoted = _examples(context, context.having(start=iso(start), end=iso(end), **fields))
     severity: Severity = "high" if seen >= 0.2 * events else "medium" if seen >= 0.02 * events else "low"
     return Finding(
         kind="error_burst",
         title=(
             f"{f'{subject}: ' if subject else ''}{count(seen, 'error')} {_during(start, end)}, "
-            f"{share(seen, events)} of all events then"
+            f"{share(seen, events)} of {'its' if subject else 'all'} events then"
         ),
         severity=severity,
         subject=subject,
         detail=(
-            f"Outside of bursts {share(rate, 1) if rate else 'none'} of the events are errors. {whose}{quoted}"
+            f"Outside of bursts {share(rate, 1) if rate else 'none'} of all events are errors. {quoted}"
+            + (f" {count(others, 'more error')} of others fell into that time." if others else "")
             + (f" The log has {bursts if bursts < 6 else 'six or more'} such bursts." if bursts > 3 else "")
-        ).strip(),
-        numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts},
+        ),
+        numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts, **fields},
         start=iso(start),
         end=iso(end),
         evidence=evidence(lines),
@@ -172,26 +168,28 @@ def _during(start: float, end: float) -> str:
     return f"in {period(start, end)}" if end - start < 60 else f"from {period(start, end)}"
 
 
-def _owner(counts: Counts, first: int, last: int, seen: int) -> tuple[str | None, dict[str, str], str]:
-    """Return whose errors they mostly are: name, filter and a sentence."""
-    fields: dict[str, str] = {}
-    parts = []
+def _owner(rows: Sequence[Mapping[str, Any]]) -> tuple[str | None, dict[str, Any]]:
+    """Return whose errors they mostly are, as a name and a filter.
+
+    Of the host, source type and source that have most of the errors, it is the one in whose events errors are
+    the most frequent; where all events are of one, that one says nothing, unless it is a host.
+    """
+    total = sum(row["events"] for row in rows if is_error(row))
+    found: list[tuple[float, str, str]] = []
     for name in DIMENSIONS:
-        sums: Counter[str] = Counter()
-        for bucket in counts.by[name][first:last]:
-            sums.update(bucket)
-        values = set().union(*counts.by[name])
-        if sums and sums.most_common(1)[0][1] >= 0.7 * seen and (name == "host" or len(values) > 1):
-            value, part = sums.most_common(1)[0]
-            fields[name] = value
-            if len(values) > 1:
-                parts.append(f"{share(part, seen)} are of {value}")
-    subject = next((fields[name] for name in DIMENSIONS if name in fields), None)
-    return (
-        subject,
-        {name: value for name, value in fields.items() if name != "source"},
-        ("; ".join(parts) + ". ") if parts else "",
-    )
+        bad: Counter[str] = Counter()
+        every: Counter[str] = Counter()
+        for row in rows:
+            if row[name] is not None:
+                every[row[name]] += row["events"]
+                bad[row[name]] += row["events"] if is_error(row) else 0
+        for value, errors in bad.most_common(1):
+            if errors >= 0.55 * total and (len(every) > 1 or name == "host"):
+                found.append((errors / every[value], name, value))
+    if not found:
+        return None, {}
+    _, field, value = max(found, key=lambda item: item[0])
+    return value, {field: value}
 
 
 def _examples(context: Context, where: Where) -> tuple[Sequence[Mapping[str, Any]], str]:

@@ -96,9 +96,12 @@ def _logins(
     begin, end = seconds(found.first), seconds(found.last)
     entered = [client for client, events in found.clients.items() if client in welcome and events >= 5]
     named = ", ".join(f"{client} {events:,}" for client, events in top)
-    severity: Severity = "high" if top and top[0][1] >= 20 else "medium"
+    hours = max((end - begin) / 3600, 1.0)
+    severity: Severity = "high" if found.events >= 20 * hours else "medium" if found.events >= 2 * hours else "low"
     text = f"{found.events:,} refused logins ('{wording}') from {count(len(found.clients), 'client')}"
-    if top:
+    if len(top) == 1:
+        text = f"{found.events:,} refused logins ('{wording}'), all from {top[0][0]}"
+    elif top:
         text += f"; {top[0][0]} alone made {top[0][1]:,} ({share(top[0][1], found.events)})"
     login = (
         f"A login from {listed(entered)} was accepted."

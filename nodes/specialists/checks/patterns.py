@@ -1,6 +1,7 @@
 """New kinds of messages: templates that first appear late in a log that else repeats itself.
 
-Rare messages come late by chance: the fewer there are, the later they must begin. Where new kinds keep coming all the time, newness means nothing, and only a figure is given.
+Rare messages come late by chance: the fewer there are, the later they must begin. Where new kinds keep coming all the
+time, newness means nothing, and only a figure is given.
 
 Thresholds: `late` (0.4: the first that many of the events are history), `min_new` (5 times seen), `max_new` (8 kinds).
 """

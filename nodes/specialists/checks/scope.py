@@ -21,7 +21,8 @@ def scope(context: Context) -> CheckReport:
     findings, lacking = found_before(context)
     missing = of_kind(findings, MISSING)
     hosts = sorted({fields["host"] for f in missing if (fields := fields_of(context, f)) and "host" in fields})
-    healthy = [host for host in context.info.hosts if host not in {f.subject for f in findings} and host not in hosts]
+    touched = {host for finding in findings for host in _hosts(context, finding)}
+    healthy = [host for host in context.info.hosts if host not in touched]
     stats = {
         "affected": sorted({f.subject for f in missing if f.subject}),
         "healthy_hosts": healthy[:50],
@@ -55,11 +56,7 @@ def _finding(context: Context, missing: list[Finding], hosts: list[str], healthy
         kind="scope",
         title=f"About {estimate:,} events{where} are missing or cannot be searched by time{began}",
         severity=max((finding.severity for finding in missing), key=_ORDER.index),
-        detail=(
-            f"{len(hosts)} of {total} hosts affected; nothing was found wrong with {listed(healthy) or 'none'}."
-            if total
-            else ""
-        ),
+        detail=f"Nothing was found wrong with {listed(healthy)}." if healthy else "",
         numbers={
             "estimated_missing": estimate,
             "hosts_affected": len(hosts),
@@ -72,6 +69,14 @@ def _finding(context: Context, missing: list[Finding], hosts: list[str], healthy
         confidence=0.7,
         impact=f"Reports and alerts over {listed(subjects) or 'this log'} are incomplete{began}.",
     )
+
+
+def _hosts(context: Context, finding: Finding) -> list[str]:
+    """Return the hosts that a finding touches."""
+    fields = fields_of(context, finding)
+    if "host" in fields or not fields:
+        return [fields["host"]] if fields else []
+    return [row["host"] for row in context.store.counts(["host"], where=context.having(**fields)) if row["host"]]
 
 
 def _estimate(finding: Finding) -> int:

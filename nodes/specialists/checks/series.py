@@ -65,6 +65,11 @@ class Subject:
         """The subject as a filter."""
         return {str(field): name for field, name in zip(self.level, self.names, strict=True)}
 
+    def values(self, field: Field) -> frozenset[str | None]:
+        """Return the values that its events have in a dimension."""
+        place = DIMENSIONS.index(field)
+        return frozenset(key[place] for key in self.leaves)
+
     @property
     def noun(self) -> str:
         """What kind of subject it is: `host`, `source`, `sourcetype`."""
@@ -127,6 +132,25 @@ def _subject(level: tuple[Field, ...], names: tuple[str, ...], members: Sequence
         first=min(leaf.first for leaf in members),
         last=max(leaf.last for leaf in members),
     )
+
+
+def named(keys: Iterable[Key], among: Iterable[Key], part: float = 0.8) -> list[tuple[dict[str, Any], frozenset[Key]]]:
+    """Name some leaves by as few subjects as can be: a host, if most of its leaves are among them, and so on.
+
+    Returns:
+        For each subject its filter and the leaves that it stands for.
+    """
+    left, everything = set(keys), frozenset(among)
+    found: list[tuple[dict[str, Any], frozenset[Key]]] = []
+    for level in (*LEVELS, DIMENSIONS):
+        places = [DIMENSIONS.index(field) for field in level]
+        for names in sorted({tuple(str(key[p]) for p in places) for key in left}):
+            whole = frozenset(key for key in everything if tuple(str(key[p]) for p in places) == names)
+            mine = whole & left
+            if mine and len(mine) >= part * len(whole) and (len(whole) > 1 or len(level) > 1):
+                found.append(({str(f): key for f, key in zip(level, names, strict=True) if key != "None"}, mine))
+                left -= mine
+    return found
 
 
 def width_for(duration: float, buckets: int = 144) -> float:

@@ -1,9 +1,9 @@
 """Volume against what was to be expected: partial drops and spikes that last.
 
-What was to be expected of a subject is its own usual level times a shape: its own median at that time of day, where
-the log spans three days; else the median of its peers over time (day and night move all of them), where it has two or
-more; else its own running median, which only shows what is short. A stretch counts if it is several buckets long,
-far from what was expected in share, and far outside of the subject's own usual scatter.
+What was to be expected of a subject is its own median at that time of day, where the log spans three days; else its
+usual share of its peers' volume (day and night move them all), where two or more send the same source types; else its
+own running median, which only shows what is short. A stretch counts if it is several buckets long, far from what was
+expected in share, and far outside of the subject's own usual scatter.
 
 Thresholds: `max_ratio` (0.6 of what was expected is a drop), `min_ratio` (2.0 times is a spike), `z` (6.0 standard
 deviations), `bucket_s` (about 1/144 of the log).
@@ -103,9 +103,15 @@ def _find(context: Context, table: Table) -> list[Change]:
             continue
         for subject in subjects:
             if subject.events >= 100:
-                peers = [peer for peer in subjects if peer.leaves.isdisjoint(subject.leaves) and peer.events >= 50]
+                peers = [peer for peer in subjects if peer.events >= 50 and _alike(peer, subject)]
                 found += _changes(context, table, subject, peers)
     return found
+
+
+def _alike(peer: Subject, subject: Subject) -> bool:
+    """Tell whether a subject is another one of the same kind: with mostly the same source types."""
+    types, others = subject.values("sourcetype"), peer.values("sourcetype")
+    return peer.leaves.isdisjoint(subject.leaves) and 2 * len(types & others) > len(types | others)
 
 
 def _changes(context: Context, table: Table, subject: Subject, peers: Sequence[Subject]) -> list[Change]:
@@ -126,7 +132,7 @@ def _changes(context: Context, table: Table, subject: Subject, peers: Sequence[S
             seen, due = sum(counts[start:end]), sum(expected[start:end])
             far = seen <= bound * due if drop else seen >= bound * due and seen >= (end - start) * busy
             unlikely = _z(seen, due, scale) >= context.number("z", 6.0)
-            return far and unlikely and 3 <= end - start < 0.5 * len(counts) and abs(seen - due) >= 20
+            return far and unlikely and 3 <= end - start < 0.4 * len(counts) and abs(seen - due) >= 20
 
         for start, end in stretches(scores, keep):
             seen, due = sum(counts[start:end]), max(sum(expected[start:end]), 1.0)

@@ -79,8 +79,13 @@ def listed(names: Iterable[str], limit: int = 5) -> str:
 
 def evidence(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return events as example lines, `file:line: text`, each once, at most five."""
-    lines = dict.fromkeys(
-        clean(f"{event.get('file')}:{event.get('line')}: {event.get('raw') or event.get('message') or ''}")
-        for event in events
-    )
+    lines = dict.fromkeys(clean(f"{event.get('file')}:{event.get('line')}: {_line(event)}") for event in events)
     return tuple(lines)[:EVIDENCE_LINES]
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    """Return the raw line; of a line of JSON what a person would look for in it."""
+    raw, message = str(event.get("raw") or ""), str(event.get("message") or "")
+    if raw.startswith("{") and message:
+        return " ".join(str(event[k]) for k in ("ts", "host", "source", "level", "message") if event.get(k))
+    return raw or message
