@@ -87,7 +87,7 @@ class Context:
 
     def report(self, findings: Iterable[Finding], **stats: Any) -> CheckReport:
         """Return the check's report: what it found in the time that was asked about, and what it looked at."""
-        kept = tuple(f for f in findings if f.end is None or seconds(f.end) >= self.start)
+        kept = tuple(_in_utc(f) for f in findings if f.end is None or seconds(f.end) >= self.start)
         return CheckReport(check=self.check, status="findings" if kept else "ok", findings=kept, stats=stats)
 
     def not_applicable(self, reason: str, **stats: Any) -> CheckReport:
@@ -117,6 +117,12 @@ def check(
         return work
 
     return decorate
+
+
+def _in_utc(finding: Finding) -> Finding:
+    """Return a finding whose time range is written as all others are."""
+    times = {"start": finding.start, "end": finding.end}
+    return finding.model_copy(update={name: iso(seconds(value)) for name, value in times.items() if value is not None})
 
 
 def _too_few(events: int, needed: int) -> str:

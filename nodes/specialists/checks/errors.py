@@ -17,7 +17,7 @@ from typing import Any
 from ....events.protocol import Where
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
-from .failures import LIMIT, login_failures, repeated_trouble, shown
+from .failures import LIMIT, LOGIN, login_failures, repeated_trouble, shown
 from .series import DIMENSIONS, stretches, width_for
 from .templates import mine
 from .wording import count, evidence, iso, period, seconds, share
@@ -48,11 +48,13 @@ def errors(context: Context) -> CheckReport:
     """Report bursts, a high rate, and failures that repeat."""
     graded = context.has("level") or context.has("status")
     total = sum(row["events"] for row in context.store.counts((), where=context.asked()))
-    findings: list[Finding] = []
+    findings = login_failures(context, context.store.messages(where=context.asked(), limit=LIMIT), total)
     stats: dict[str, Any] = {"events": total}
     if graded:
         counts = count_errors(context)
-        bursts = find_bursts(context, counts)
+        bursts = [
+            burst for burst in find_bursts(context, counts) if not findings or not _logins(context, counts, *burst)
+        ]
         findings += [
             _burst(context, counts, start, end, len(bursts), _outside(counts, bursts)) for start, end in bursts[:3]
         ]
@@ -60,7 +62,6 @@ def errors(context: Context) -> CheckReport:
         stats |= {"errors": sum(counts.errors), "error_rate": round(sum(counts.errors) / max(1, sum(counts.events)), 4)}
     else:
         stats["note"] = "events bear no level and no status; failures are told by their words"
-    findings += login_failures(context, context.store.messages(where=context.asked(), limit=LIMIT), total)
     findings += _repeated(context, total)
     return context.report(findings, **stats)
 
@@ -114,6 +115,13 @@ def _usual_rate(counts: Counts) -> float:
     rated = sorted((c / e, c, e) for c, e in zip(counts.errors, counts.events, strict=True) if e)
     kept = rated[: max(1, math.ceil(0.9 * len(rated)))]
     return sum(c for _, c, _ in kept) / max(1, sum(e for _, _, e in kept))
+
+
+def _logins(context: Context, counts: Counts, first: int, last: int) -> bool:
+    """Tell whether a burst is of refused logins, which are a finding of their own."""
+    where = context.having(start=iso(counts.moment(first)), end=iso(counts.moment(last)), levels=BAD_LEVELS)
+    messages = [text for _, text in context.store.messages(where=where, limit=1000)]
+    return sum(1 for text in messages if LOGIN.search(text)) >= 0.7 * max(1, len(messages))
 
 
 def _outside(counts: Counts, bursts: Sequence[tuple[int, int]]) -> float:

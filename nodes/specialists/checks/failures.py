@@ -113,7 +113,7 @@ def _logins(
         title=text,
         severity="critical" if entered and top[0][1] >= 20 else severity,
         subject=None,
-        detail=(f"Most attempts: {named}. " if top else "")
+        detail=(f"Most attempts: {named}. " if len(top) > 1 else "")
         + _tried(found, others)
         + f"Over {lasting(end - begin)}, {period(begin, end)}. {login}",
         numbers={

@@ -39,12 +39,12 @@ def latency(context: Context) -> CheckReport:
     return context.report(
         findings,
         answer=(
-            f"Half of {count(usual['events'], 'event')} took {usual['p50']:,.0f} ms or less, "
+            f"Half of {count(usual['events'], 'timed event')} took {usual['p50']:,.0f} ms or less, "
             f"95% {usual['p95']:,.0f} ms or less, the slowest {usual['max']:,.0f} ms"
         ),
         events=usual["events"],
         **{f"{name}_ms": round(usual[name], 1) for name in ("p50", "p95", "p99", "max")},
-        slowest=list(evidence(slowest)),
+        slowest=list(evidence(slowest, durations=True)),
     )
 
 
@@ -82,7 +82,7 @@ def _slow_group(context: Context, field: str, row: dict[str, Any], usual: dict[s
         subject=row[field],
         detail=f"95% stayed below {row['p95']:,.0f} ms; the slowest took {row['max']:,.0f} ms.",
         numbers={name: round(row[name], 1) for name in ("events", "p50", "p95", "p99", "max")},
-        evidence=evidence(lines),
+        evidence=evidence(lines, durations=True),
         confidence=0.85,
         impact=f"Who uses {row[field]} waits longer than elsewhere.",
         recommendation=f"Trace one slow call of {row[field]} and see where the time goes.",
@@ -123,7 +123,7 @@ def _slow_time(context: Context, rows: list[dict[str, Any] | None], start: float
         numbers={"p95_ms": round(slow, 1), "usual_p95_ms": round(usual, 1)},
         start=iso(start),
         end=iso(end),
-        evidence=evidence(context.store.sample(where=where, limit=3, order="slowest")),
+        evidence=evidence(context.store.sample(where=where, limit=3, order="slowest"), durations=True),
         confidence=0.85,
         impact="Everyone who used the system then had to wait.",
         recommendation=f"See what was deployed, backed up or blocked at {period(start, start)}.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
 from .dependencies import MISSING, fields_of, found_before, of_kind
-from .wording import iso, listed, seconds, when
+from .wording import iso, lasting, listed, seconds, when
 
 _ORDER: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 
@@ -39,9 +39,17 @@ def _nothing(context: Context, lacking: list[str]) -> str:
     if lacking:
         return f"No missing events were found, but {listed(lacking)} gave no report, so some may be."
     text = "No missing events were found: as far as can be told, nothing went silent or dropped"
+    pauses = context.store.gaps((), min_s=1, where=context.where, limit=1)
+    longest = (
+        f" The longest pause is {lasting(pauses[0]['gap_s'])} from {when(seconds(pauses[0]['start']))}."
+        if pauses
+        else ""
+    )
     if max(len(info.hosts), len(info.sources), len(info.sourcetypes)) > 1:
-        return f"{text}."
-    return f"{text} before the log ends at {when(context.now)}; a log of one source cannot tell what came after."
+        return f"{text}.{longest}"
+    return (
+        f"{text} before the log ends at {when(context.now)}; a log of one source cannot tell what came after.{longest}"
+    )
 
 
 def _finding(context: Context, missing: list[Finding], hosts: list[str], healthy: list[str]) -> Finding:

@@ -103,7 +103,7 @@ def _judge(context: Context, table: Table, subject: Subject, peers: Sequence[Sub
         return None
     chance = (1 - present) ** quiet
     if chance > context.number("chance", 0.001) / max(1, len(peers)) or _due(subject, peers, last) < context.number(
-        "min_missing", 10
+        "min_missing", 12
     ):
         return None
     return Silence(subject, chance, subject.events / (life * table.width), longest * table.width)

@@ -132,7 +132,7 @@ def _changes(context: Context, table: Table, subject: Subject, peers: Sequence[S
             seen, due = sum(counts[start:end]), sum(expected[start:end])
             far = seen <= bound * due if drop else seen >= bound * due and seen >= (end - start) * busy
             unlikely = _z(seen, due, scale) >= context.number("z", 6.0)
-            return far and unlikely and 3 <= end - start < 0.4 * len(counts) and abs(seen - due) >= 20
+            return far and unlikely and 3 <= end - start < 0.4 * len(counts) and abs(seen - due) >= (20 if drop else 50)
 
         for start, end in stretches(scores, keep):
             seen, due = sum(counts[start:end]), max(sum(expected[start:end]), 1.0)
@@ -181,17 +181,24 @@ def _level(counts: Sequence[int], shape: Sequence[float]) -> float:
 
 
 def distinct(changes: Sequence[Change]) -> list[Change]:
-    """Keep one change for each fault: of those that overlap in time and in events, the one that stands out most."""
+    """Keep one change for each fault: of those that overlap in time and in events, the coarsest subject that fits.
+
+    A subject fits as well as another one if it changed by as much, to 0.15; if part of it went on, it changed by less.
+    """
+    left = sorted(changes, key=lambda change: (_size(change), -change.z))
     kept: list[Change] = []
-    for change in sorted(changes, key=_strength):
-        if not any(_same_fault(change, other) for other in kept):
-            kept.append(change)
+    while left:
+        alike = [change for change in left if _size(change) <= _size(left[0]) + 0.15 and _same_fault(change, left[0])]
+        best = min(
+            [left[0], *alike], key=lambda change: (len(change.subject.level), -len(change.subject.leaves), -change.z)
+        )
+        kept.append(best)
+        left = [change for change in left if change is not best and not _same_fault(change, best)]
     return kept
 
 
-def _strength(change: Change) -> tuple[float, int, float]:
-    relative = change.ratio if change.drop else 1 / change.ratio
-    return (round(relative, 1), len(change.subject.level), -change.z)
+def _size(change: Change) -> float:
+    return change.ratio if change.drop else 1 / change.ratio
 
 
 def _same_fault(one: Change, other: Change) -> bool:

@@ -77,10 +77,18 @@ def listed(names: Iterable[str], limit: int = 5) -> str:
     return f"{', '.join(all_names[:limit])} and {len(all_names) - limit} more"
 
 
-def evidence(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return events as example lines, `file:line: text`, each once, at most five."""
-    lines = dict.fromkeys(clean(f"{event.get('file')}:{event.get('line')}: {_line(event)}") for event in events)
+def evidence(events: Iterable[Mapping[str, Any]], *, durations: bool = False) -> tuple[str, ...]:
+    """Return events as example lines, `file:line: text`, each once, at most five; with how long they took, if asked."""
+    lines = dict.fromkeys(
+        clean(f"{event.get('file')}:{event.get('line')}: {_took(event) if durations else ''}{_line(event)}")
+        for event in events
+    )
     return tuple(lines)[:EVIDENCE_LINES]
+
+
+def _took(event: Mapping[str, Any]) -> str:
+    duration = event.get("duration_ms")
+    return f"[{duration:,.0f} ms] " if isinstance(duration, int | float) else ""
 
 
 def _line(event: Mapping[str, Any]) -> str:
