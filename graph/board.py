@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from langgraph.runtime import RunControl, Runtime
 
 from ..nodes.seat import Admission
+from ..schema.progress import ProgressEvent, TaskQueued
 from .schedule import Limits, Schedule
 
 Result = Mapping[str, Any]
@@ -24,6 +25,9 @@ Result = Mapping[str, Any]
 LoadEarlier = Callable[[], Awaitable[Mapping[str, Result]]]
 """Reads the results that an earlier attempt at this superstep has saved."""
 
+Emit = Callable[[ProgressEvent], None]
+"""Puts an event on the run's stream."""
+
 DEADLINE = "the run's deadline has passed"
 """Why the deadline cut a task short."""
 
@@ -31,9 +35,7 @@ DEADLINE = "the run's deadline has passed"
 class Seat:
     """One branch's place on the board."""
 
-    def __init__(
-        self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Callable[..., None]
-    ) -> None:
+    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Emit) -> None:
         self.task_id: str = task["id"]
         self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
         self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
@@ -76,17 +78,18 @@ class Seat:
         """Give the slot back."""
         self._board.release(self.task_id)
 
-    def settle(self, result: Result) -> None:
-        """Put the task's result on the board; whoever waits for it goes on."""
+    def settle(self, result: Result) -> tuple[int, int]:
+        """Put the task's result on the board, where whoever waits for it goes on; return completed and total tasks."""
         self._board.settle(self.task_id, result)
+        return self._board.completed, self._board.total
 
     def vacate(self) -> None:
         """Leave without a result: paused for a person, or cancelled. Branches behind it suspend."""
         self._board.vacate(self.task_id)
 
-    def emit(self, kind: str, **fields: Any) -> None:
+    def emit(self, event: ProgressEvent) -> None:
         """Put an event on the run's stream."""
-        self._emit({"type": kind, "task_id": self.task_id, **fields})
+        self._emit(event)
 
     def _decide(self, admission: Admission, reason: str = "") -> None:
         if self._turn is not None and not self._turn.done():
@@ -129,7 +132,7 @@ class Board:
         deadline = run.get("deadline_at")
         self._deadline = None if deadline is None else deadline + offset
 
-    def enter(self, send: Mapping[str, Any], emit: Callable[..., None]) -> Seat:
+    def enter(self, send: Mapping[str, Any], emit: Emit) -> Seat:
         """Take a place for the task in `send`. Must be called before the branch's first await."""
         task, known = send["task"], send.get("results") or {}
         if self._deadline is not None and self._deadline <= self._loop.time():
@@ -145,7 +148,7 @@ class Board:
             rank=send.get("rank", 0.0),
             order=send.get("order", 0),
         )
-        if self._load_earlier is not None and any(n not in known and n not in self.results for n in seat.depends_on):
+        if self._load_earlier is not None:
             self._loading = asyncio.ensure_future(self._take_earlier(self._load_earlier))
             self._load_earlier = None
         return seat
@@ -200,6 +203,7 @@ class Board:
         for task_id, result in earlier.items():
             if task_id not in self._seats and task_id not in self.results:
                 self.results[task_id] = result
+                self.completed += 1
                 self._schedule.settle(task_id, result["status"])
         self.wake()
 
@@ -215,7 +219,7 @@ class Board:
         for task_id in decision.ready:
             seat = self._seats[task_id]
             seat.ready_at = self._loop.time()
-            seat.emit("task_queued")
+            seat.emit(TaskQueued(type="task_queued", task_id=task_id))
         for skip in decision.skip:
             self._seats[skip.task_id]._decide("skip", skip.reason)
         for task_id in decision.start:

@@ -24,6 +24,7 @@ from ..plans.registry import load_workflows
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import FanwiseError
 from ..schema.plan import Plan
+from ..schema.progress import RunFinished, RunStarted
 from ..state import BatchOutput, BatchState, Input, Output, RunContext, State
 from .background import run_in_background
 from .fan_out import BATCH, BATCH_SIZE, SYNTHESIZER, fan_out, fan_out_batch
@@ -124,11 +125,13 @@ def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
 
 def _planner_node(planner: Planner) -> RunnableCallable:
     def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
-        return _warned(planner(state, runtime.context), config, is_sync=True)
+        update = planner(state, runtime.context)
+        runtime.stream_writer(RunStarted(type="run_started", total=len(update["plan"]["tasks"])))
+        return _warned(update, config, is_sync=True)
 
     async def plan(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
         update = await asyncio.to_thread(planner, state, runtime.context)
-        runtime.stream_writer({"type": "run_started", "total": len(update["plan"]["tasks"])})
+        runtime.stream_writer(RunStarted(type="run_started", total=len(update["plan"]["tasks"])))
         return _warned(update, config, is_sync=False)
 
     return RunnableCallable(plan_sync, plan, name=PLANNER, trace=False)
@@ -168,11 +171,15 @@ def _collect(state: State) -> dict[str, Any]:
 
 
 def _synthesizer_node(summarizer: Summarizer) -> RunnableCallable:
-    def synthesizer(state: State) -> dict[str, Any]:
-        return synthesize(state, summarizer)
+    def synthesizer(state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        update = synthesize(state, summarizer)
+        runtime.stream_writer(RunFinished(type="run_finished", status=update["status"]))
+        return update
 
-    async def synthesizer_async(state: State) -> dict[str, Any]:
-        return await asyncio.to_thread(synthesize, state, summarizer)
+    async def synthesizer_async(state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
+        update = await asyncio.to_thread(synthesize, state, summarizer)
+        runtime.stream_writer(RunFinished(type="run_finished", status=update["status"]))
+        return update
 
     return RunnableCallable(synthesizer, synthesizer_async, name=SYNTHESIZER, trace=False)
 

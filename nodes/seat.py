@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+from ..schema.progress import ProgressEvent
+
 Admission = Literal["start", "skip", "cancel", "suspend"]
 """What the scheduler says to a branch that waits."""
 
@@ -35,11 +37,11 @@ class Seat(Protocol):
     def release(self) -> None:
         """Give the slot back."""
 
-    def settle(self, result: Mapping[str, Any]) -> None:
-        """Publish the result."""
+    def settle(self, result: Mapping[str, Any]) -> tuple[int, int]:
+        """Publish the result; return how many tasks of the run have one now, and how many there are."""
 
     def vacate(self) -> None:
         """Leave without a result."""
 
-    def emit(self, kind: str, **fields: Any) -> None:
+    def emit(self, event: ProgressEvent) -> None:
         """Put an event on the run's stream."""

@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.runtime import Runtime
 
+from ..schema.progress import AttemptFailed, TaskFinished, TaskStarted
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, make_call, to_json
 from .retries import retrying
@@ -72,8 +73,18 @@ class Branch:
         except BaseException:
             self.seat.vacate()
             raise
-        self.seat.settle(result)
-        self.seat.emit("task_finished", status=result["status"], duration_s=result["duration_s"], error=result["error"])
+        completed, total = self.seat.settle(result)
+        self.seat.emit(
+            TaskFinished(
+                type="task_finished",
+                task_id=self.task["id"],
+                status=result["status"],
+                error=result["error"],
+                duration_s=result["duration_s"],
+                completed=completed,
+                total=total,
+            )
+        )
         update: dict[str, Any] = {"results": {self.task["id"]: result}}
         if self.warnings:
             update["warnings"] = self.warnings
@@ -109,9 +120,7 @@ class Branch:
             worker.specialist.retry_on,
             attempt=lambda: self._attempt(worker),
             pause=self._pause,
-            on_failure=lambda error, delay: self.seat.emit(
-                "attempt_failed", attempt=self.attempts, error=self._told(error), retry_in_s=delay
-            ),
+            on_failure=self._tell_failure,
         )
 
     async def _attempt(self, worker: Worker) -> Any:
@@ -121,7 +130,7 @@ class Branch:
             self.started = time.time()
             if seat.ready_at is not None:
                 self.queued_s = asyncio.get_running_loop().time() - seat.ready_at
-        seat.emit("task_started", attempt=self.attempts)
+        seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=self.attempts))
         try:
             given = Given(self.task, self.seat.results(), self.runtime, self.config, self.attempts)
             return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
@@ -132,6 +141,17 @@ class Branch:
         finally:
             self.worked_s += time.monotonic() - begun
             seat.release()
+
+    def _tell_failure(self, error: BaseException, retry_in_s: float) -> None:
+        self.seat.emit(
+            AttemptFailed(
+                type="attempt_failed",
+                task_id=self.task["id"],
+                attempt=self.attempts,
+                error=self._told(error),
+                retry_in_s=retry_in_s,
+            )
+        )
 
     async def _pause(self, seconds: float) -> None:
         admission = await self.seat.pause(seconds)

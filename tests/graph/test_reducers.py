@@ -1,0 +1,54 @@
+"""The reducers' laws: no arrival order and no batching makes a difference."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanwise.reducers import append_new, merge_results
+
+ids = st.text("abcdef", min_size=1, max_size=2)
+writes = st.dictionaries(
+    ids, st.one_of(st.none(), st.dictionaries(st.just("status"), st.sampled_from("sf"), min_size=1))
+)
+
+
+@given(st.lists(writes, max_size=6), st.data())
+def test_any_batching_gives_one_result(updates: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Merging updates one by one, or in groups that were merged before, gives the same results."""
+    flat = reduce(merge_results, updates, {})
+    cut = data.draw(st.integers(0, len(updates)))
+    present = [{k: v for k, v in u.items() if v is not None} for u in updates]
+    grouped = merge_results(reduce(merge_results, present[:cut], {}), reduce(merge_results, present[cut:], {}))
+    assert reduce(merge_results, present, {}) == grouped
+    assert None not in flat.values()
+
+
+@given(st.dictionaries(ids, st.just({"status": "succeeded"}), min_size=1), st.randoms())
+def test_any_arrival_order_gives_one_result(results: dict[str, Any], random: Any) -> None:
+    """Branches that write about different tasks may finish in any order."""
+    updates = [{key: value} for key, value in results.items()]
+    random.shuffle(updates)
+    assert reduce(merge_results, updates, {}) == results
+
+
+@given(writes, writes)
+def test_arguments_are_never_changed(current: dict[str, Any], update: dict[str, Any]) -> None:
+    """A reducer returns a new value; a changed argument would change what was streamed before."""
+    before = (dict(current), dict(update))
+    merge_results(current, update)
+    assert (current, update) == before
+
+
+def test_none_takes_a_result_out() -> None:
+    """A write of `None` removes a task's result, so that it is run once more."""
+    assert merge_results({"a": {"status": "failed"}, "b": {}}, {"a": None}) == {"b": {}}
+
+
+def test_warnings_are_kept_once_and_in_order() -> None:
+    """The same warning from two branches is one warning."""
+    assert append_new(["a"], ["b", "a", "c", "b"]) == ["a", "b", "c"]
+    assert append_new(None, None) == []
