@@ -7,7 +7,7 @@ the last round is blank, belongs to the event before it, or counts as unparsed; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -176,11 +176,22 @@ def _parse(connection: duckdb.DuckDBPyConnection, layouts: dict[int, list[Layout
                 users.setdefault(each[turn], []).append(fid)
         for layout, fids in users.items():
             _run(connection, layout, f"(SELECT id, fid, raw FROM {lines} WHERE fid IN ({_list(fids)}))")
-        served = _list([fid for fids in users.values() for fid in fids] or [-1])
-        connection.execute(f"""CREATE OR REPLACE TABLE rest AS SELECT id, fid, raw FROM {lines}
-            WHERE fid NOT IN ({served}) OR id IN (SELECT id FROM events WHERE ts IS NULL) ORDER BY id""")
-        connection.execute("DELETE FROM events WHERE ts IS NULL")
+        _keep_rest(connection, lines, {fid for fids in users.values() for fid in fids})
         lines = "rest"
+
+
+def _keep_rest(connection: duckdb.DuckDBPyConnection, lines: str, served: set[int]) -> None:
+    """Make `rest` of the lines that no layout was run over, or that it could not read."""
+    connection.execute("CREATE OR REPLACE TABLE failed AS SELECT id FROM events WHERE ts IS NULL")
+    connection.execute("DELETE FROM events WHERE ts IS NULL")
+    parts = [f"SELECT id, fid, raw FROM {lines} WHERE id IN (SELECT id FROM failed)"]
+    if not _number(connection, "SELECT count(*) FROM failed"):
+        parts = [f"SELECT id, fid, raw FROM {lines} WHERE false"]
+    if others := _number(connection, f"SELECT count(*) FROM files WHERE fid NOT IN ({_list(served) or '-1'})"):
+        parts.append(f"SELECT id, fid, raw FROM {lines} WHERE fid NOT IN ({_list(served) or '-1'})")
+    order = " ORDER BY id" if others or len(served) > 1 else ""
+    connection.execute(f"CREATE OR REPLACE TABLE rest AS {' UNION ALL '.join(parts)}{order}")
+    connection.execute("DROP TABLE failed")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, layout: Layout, lines: str) -> None:
@@ -190,7 +201,7 @@ def _run(connection: duckdb.DuckDBPyConnection, layout: Layout, lines: str) -> N
         FROM ({layout.select(lines)}) e JOIN files f USING (fid)""")
 
 
-def _list(numbers: Sequence[int]) -> str:
+def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 

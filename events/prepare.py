@@ -93,13 +93,15 @@ class _Text:
         self.early_end = ""
 
     def _unpacked_head(self) -> bytes:
+        head = bytearray()
         try:
             with self._open() as file:
-                return file.read(_CHUNK)
-        except EOFError:
-            return b""
+                while len(head) < _CHUNK and (chunk := _some(file)):
+                    head += chunk
         except _BROKEN_STREAM as error:
-            raise EventsError(f"cannot unpack {self.name!r}: {error}; the file is damaged, get it anew") from error
+            if not head and not isinstance(error, EOFError):
+                raise EventsError(f"cannot unpack {self.name!r}: {error}; the file is damaged, get it anew") from error
+        return bytes(head)
 
     def _open(self) -> IO[bytes]:
         stream: IO[bytes] = self._opener(self.path, "rb") if self._opener else self.path.open("rb")
@@ -129,7 +131,7 @@ class _Text:
         decoder = codecs.getincrementaldecoder(self._encoding)("replace")
         try:
             with self._open() as file:
-                while chunk := file.read(_CHUNK):
+                while chunk := _some(file):
                     yield self._repaired(decoder.decode(chunk), chunk)
         except _BROKEN_STREAM as error:
             if not self._opener:
@@ -154,6 +156,13 @@ class _Text:
             (self.early_end, f"the compressed file ends early ({self.early_end})"),
         )
         return tuple(note for seen, note in found if seen)
+
+
+def _some(file: IO[bytes]) -> bytes:
+    """Read what one step gives: a longer read would lose what a stream that breaks off still holds."""
+    step = getattr(file, "read1", file.read)
+    data: bytes = step(_CHUNK)
+    return data
 
 
 def _encoding(head: bytes) -> str:
