@@ -1,0 +1,1 @@
+"""What LangGraph Studio and the Agent Server load."""
