@@ -2,7 +2,7 @@
 
 An event is late if it arrived more than `max_delay_s` after it happened (300, or ten times the usual delay). A host
 whose delay is large but constant has a clock that is off: that is the check `clock`'s. Identical lines with the same
-timestamp, host and source are duplicates once they are more than `max_duplicates` (0.02) of the events, or five times
+timestamp, host and source are duplicates once they are more than `max_duplicates` (0.02) of the events, or fifteen times
 that where timestamps are whole seconds, in which a log may well repeat itself.
 
 Thresholds: `max_delay_s`, `min_late` (5 events), `max_duplicates`.
@@ -108,7 +108,7 @@ def _duplicates(context: Context) -> list[Finding]:
     limit = context.number("max_duplicates", 0.02)
     whole = all(seconds(row["ts"]) % 1 == 0 for row in rows)
     total = sum(row["events"] for row in context.store.counts((), where=context.asked()))
-    if surplus < 10 or surplus <= limit * (5 if whole else 1) * total:
+    if surplus < 10 or surplus <= limit * (15 if whole else 1) * total:
         return []
     hosts = sorted({row["host"] for row in rows if row["host"]})
     start, end = min(seconds(row["ts"]) for row in rows), max(seconds(row["ts"]) for row in rows)

@@ -20,7 +20,7 @@ from .context import Context, check
 from .failures import LIMIT, LOGIN, login_failures, repeated_trouble, shown
 from .series import DIMENSIONS, stretches, width_for
 from .templates import mine
-from .wording import count, evidence, iso, period, seconds, share
+from .wording import count, evidence, iso, lasting, period, seconds, share, when
 
 BAD_LEVELS = ("error", "critical")
 
@@ -222,13 +222,16 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
     if seen < context.number("min_errors", 10) or seen <= limit * events:
         return []
     lines, quoted = _examples(context, context.asked())
-    begin, end = counts.moment(places[0]), min(counts.moment(places[-1] + 1), context.now)
+    begin, end = max(counts.moment(places[0]), context.first), min(counts.moment(places[-1] + 1), context.now)
+    graded = context.store.counts((), where=context.asked(levels=BAD_LEVELS))
+    since = seconds(graded[0]["first"]) if graded else begin
+    late = f" The first is of {when(since)}, {lasting(since - begin)} into the log." if since - begin > 300 else ""
     return [
         Finding(
             kind="error_rate",
             title=f"{share(seen, events)} of events are errors: {seen:,} of {events:,}",
             severity="high" if seen >= 0.5 * events else "medium",
-            detail=("Bursts are not counted in. " if inside else "") + quoted,
+            detail=("Bursts are not counted in. " if inside else "") + quoted + late,
             numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)},
             start=iso(begin),
             end=iso(end),

@@ -33,7 +33,8 @@ ACCEPTED = re.compile(
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _REMOTE = re.compile(r"\brhost=([\w.:-]+)|\bfrom (?:host )?([\w-]+(?:\.[\w-]+)+|[0-9a-fA-F:]*:[0-9a-fA-F:]+)")
 _USER = re.compile(r"\bfor (?:invalid user )?([\w.@$-]+) from|\buser[= ]([\w.@$-]+)")
-_PREFIX = re.compile(r"^\[.*?\] - ")
+_PREFIX = re.compile(r"^\[.*?\]\s(?:- )?")
+_PACKAGE = re.compile(r"^(?:[\w$]+\.){2,}(?=[\w$]+[: ])")
 _REPEATED = re.compile(r"message repeated (\d+) times", re.IGNORECASE)
 
 
@@ -142,8 +143,8 @@ def _tried(found: Attempts, others: dict[str, int]) -> str:
 
 
 def shown(template: str, width: int = 110) -> str:
-    """Return a template as it is quoted: without the thread or class in brackets before it, cut to a width."""
-    bare = _PREFIX.sub("", template)
+    """Return a template as it is quoted: without thread and package before it, cut to a width."""
+    bare = _PACKAGE.sub("", _PREFIX.sub("", template))
     return clean(bare if len(bare) >= 15 else template, width)
 
 
@@ -181,7 +182,9 @@ def _trouble(context: Context, templates: list[Template], events: int, total: in
             f"most often '{shown(top[0].text)}'"
         ),
         severity="medium" if events >= 0.2 * total else "low",
-        detail=f"{count(len(templates), 'kind')} of them: {quoted}.",
+        detail=f"{count(len(templates), 'kind')} of them: {quoted}."
+        if len(templates) > 1
+        else "They are all of this kind.",
         numbers={
             "events": events,
             "share": round(events / max(total, 1), 3),

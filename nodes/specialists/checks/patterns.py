@@ -36,7 +36,7 @@ def patterns(context: Context) -> CheckReport:
         "new": len(new),
         "most_frequent": {clean(t.text, 120): t.events for t in templates[:10]},
     }
-    if len(new) > max(1, 0.25 * len(frequent)):
+    if len(new) > max(3, 0.25 * len(frequent)):
         stats["note"] = "new kinds of messages keep coming in this log, so newness means nothing"
         return context.report([], **stats)
     new.sort(key=lambda t: (-bool(TROUBLE.search(t.text)), -t.events, t.text))
