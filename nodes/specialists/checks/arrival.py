@@ -2,8 +2,8 @@
 
 An event is late if it arrived more than `max_delay_s` after it happened (300, or ten times the usual delay). A host
 whose delay is large but constant has a clock that is off: that is the check `clock`'s. Identical lines with the same
-timestamp, host and source are duplicates once they are more than `max_duplicates` (0.02) of the events, or fifteen times
-that where timestamps are whole seconds, in which a log may well repeat itself.
+timestamp, host and source are duplicates once they are more than `max_duplicates` (0.02) of the events; it takes
+fifteen times that where timestamps are whole seconds, in which a log may well repeat itself.
 
 Thresholds: `max_delay_s`, `min_late` (5 events), `max_duplicates`.
 """

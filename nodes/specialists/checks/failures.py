@@ -126,14 +126,21 @@ def _logins(
         },
         start=found.first,
         end=found.last,
-        evidence=evidence(context.store.sample(where=context.asked(text=top[0][0] if top else wording), limit=3)),
+        evidence=_attempts(context, wording, top[0][0] if top else wording),
         confidence=0.95,
-        impact="Someone is guessing passwords; a weak one lets them in, and the attempts fill the log.",
+        impact="Refused logins that repeat like these are most often guessed passwords; a weak one would let them in.",
         recommendation=(
             (f"Block {listed([c for c, _ in top[:3]])} " if top else "Block the clients ")
             + "(or rate-limit them, e.g. with fail2ban), allow no password logins from outside."
         ),
     )
+
+
+def _attempts(context: Context, wording: str, client: str) -> tuple[str, ...]:
+    """Return lines of the client that made most attempts, if it can be those with the attempts."""
+    events = context.store.sample(where=context.asked(text=client), limit=50)
+    worded = [event for event in events if wording in str(event.get("raw") or "").lower()]
+    return evidence((worded or events)[:3])
 
 
 def _tried(found: Attempts, others: dict[str, int]) -> str:

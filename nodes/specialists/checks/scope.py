@@ -64,7 +64,7 @@ def _finding(context: Context, missing: list[Finding], hosts: list[str], healthy
         kind="scope",
         title=f"About {estimate:,} events{where} are missing or cannot be searched by time{began}",
         severity=max((finding.severity for finding in missing), key=_ORDER.index),
-        detail=f"Nothing was found wrong with {listed(healthy)}." if healthy else "",
+        detail=f"The data of {listed(healthy)} seems complete." if healthy else "",
         numbers={
             "estimated_missing": estimate,
             "hosts_affected": len(hosts),
