@@ -253,7 +253,9 @@ def _healthy(context: Context, field: str, name: str) -> list[Finding]:
             title=title,
             severity="low",
             subject=name,
-            detail=f"{lasting(max(0.0, context.now - last))} before the end; {share(events, total)} of all events.",
+            detail=""
+            if events == total
+            else f"{lasting(context.now - last)} before the end; {share(events, total)} of all events.",
             numbers={"events": events, "last_event": iso(last)},
             start=iso(last),
             end=iso(context.now),
