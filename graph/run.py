@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -14,15 +15,19 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
-from ..schema.errors import FanwiseError, PlanError, RunError
+from ..schema.errors import FanwiseError, RunError
 from ..schema.plan import Plan
 from ..schema.results import Report
 from ..state import RunContext
-from .builder import Graph, build_graph
+from .builder import COLLECT, Graph, build_graph
 from .report import report_of
+from .runtime import saved_results
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Is told of every progress event, as it happens."""
+
+OnUpdate = Callable[[Mapping[str, Any]], None]
+"""Is told what each node writes to the state, by the node's name, as soon as it is written."""
 
 
 def new_thread_id() -> str:
@@ -37,6 +42,7 @@ async def execute(
     *,
     context: RunContext | None = None,
     on_event: OnEvent | None = None,
+    on_update: OnUpdate | None = None,
     control: RunControl | None = None,
 ) -> Report:
     """Run a graph with a checkpointer on a thread, or go on with it, and return the report.
@@ -47,30 +53,60 @@ async def execute(
         thread_id: the run.
         context: options of this invocation.
         on_event: is told of every progress event.
+        on_update: is told of every result and every other write to the state, those inside a batch too.
         control: lets the caller ask the run to drain: what runs ends, the rest stays for a resume.
 
     Raises:
-        PlanError: the plan was refused; nothing ran, and the thread is as it was.
+        FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
     """
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    if given is None and context is not None and context.deadline_s is not None:
+        await _extend_deadline(graph, config, context.deadline_s)
     stream = graph.astream(
         given,  # type: ignore[arg-type]  # the graph's input is a TypedDict
         config,
         context=context or RunContext(),
-        stream_mode="custom",
+        stream_mode=["custom"] if on_update is None else ["custom", "updates"],
+        subgraphs=on_update is not None,
         control=control,
     )
+    listeners = {"custom": on_event, "updates": on_update}
     try:
-        async for event in stream:
-            if on_event is not None and isinstance(event, Mapping):
-                on_event(event)
+        async for item in stream:
+            *_, mode, value = item
+            listener = listeners[str(mode)]
+            if listener is not None and isinstance(value, Mapping):
+                listener(value)
     except GraphDrained:
         pass
-    except PlanError:
-        if isinstance(graph.checkpointer, BaseCheckpointSaver):
-            await graph.checkpointer.adelete_thread(thread_id)
+    except Exception:
+        if given is not None:
+            await _forget_unplanned(graph, config)
         raise
     return await report(graph, thread_id)
+
+
+async def _forget_unplanned(graph: Graph, config: RunnableConfig) -> None:
+    """Leave nothing of a run that was refused before it had a plan."""
+    saver = graph.checkpointer
+    if isinstance(saver, BaseCheckpointSaver) and not (await graph.aget_state(config)).values.get("plan"):
+        await saver.adelete_thread(config["configurable"]["thread_id"])
+
+
+async def _extend_deadline(graph: Graph, config: RunnableConfig, seconds: float) -> None:
+    """Give what is left of a stopped run a new deadline, `seconds` from now.
+
+    The old one is in what was sent to the branches; so the finished ones are committed, and the rest is sent anew.
+    """
+    snapshot = await graph.aget_state(config, subgraphs=True)
+    if not snapshot.next or not snapshot.values.get("plan"):
+        return
+    update = {
+        "results": dict(saved_results(snapshot)),
+        "superstep": snapshot.values.get("superstep", 0) + 1,
+        "deadline_at": time.time() + seconds,
+    }
+    await graph.aupdate_state(config, update, as_node=COLLECT)
 
 
 async def report(graph: Graph, thread_id: str) -> Report:

@@ -1,0 +1,59 @@
+"""What is said when a run has come to its end, or to a stop."""
+
+from __future__ import annotations
+
+from ..schema.results import Report
+from .exits import INTERRUPTED, exit_code
+from .job import Job
+from .output import clean_lines, print_json, put, say, seconds
+
+
+def finish(report: Report, job: Job) -> int:
+    """Print the result, and the notes about it; return the exit code."""
+    if job.json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        put(clean_lines(report.summary.text))
+    if not job.quiet:
+        for line in notes(report, job):
+            say(clean_lines(line))
+    return exit_code(report.status)
+
+
+def notes(report: Report, job: Job) -> list[str]:
+    """Return what stands on standard error below the result."""
+    lines = ["", *_warnings(report, job)]
+    lines.append(counts(report))
+    if report.status == "paused":
+        asking = ", ".join(question.task_id or question.id for question in report.interrupts[:8])
+        lines.append(f"paused: waits for a person ({asking})")
+    if exit_code(report.status) == INTERRUPTED:
+        lines.append(f"interrupted: `{job.command('resume')}` goes on with it")
+    lines.append(f"thread {report.thread_id} · {job.command('show')}")
+    return lines
+
+
+def counts(report: Report) -> str:
+    """Return counts and times in one line."""
+    metrics = report.metrics
+    parts = [f"{report.status}: {metrics.succeeded} of {metrics.tasks} tasks succeeded"]
+    for count, word in (
+        (metrics.failed, "failed"),
+        (metrics.timed_out, "timed out"),
+        (metrics.skipped, "skipped"),
+        (metrics.cancelled, "cancelled"),
+    ):
+        if count:
+            parts.append(f"{count} {word}")
+    text = ", ".join(parts)
+    if metrics.speedup is not None:
+        text += f" · {seconds(metrics.makespan_s)} instead of {seconds(metrics.sequential_s)} one by one"
+    return text
+
+
+def _warnings(report: Report, job: Job, most: int = 6) -> list[str]:
+    shown = report.warnings if job.verbose else report.warnings[:most]
+    lines = [f"warning: {text}" for text in shown]
+    if len(report.warnings) > len(shown):
+        lines.append(f"warning: and {len(report.warnings) - len(shown)} more (--json has all of them)")
+    return lines

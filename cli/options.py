@@ -1,0 +1,134 @@
+"""Options that several commands share, and the kinds of values that they take."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..state import RunContext
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_DB = ".fanwise/runs.db"
+
+
+def positive_seconds(value: str) -> float:
+    """Return a positive, finite number of seconds; anything else is bad usage."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a number of seconds") from None
+    if not math.isfinite(number) or number <= 0:
+        raise click.BadParameter(f"{value!r} is not a positive, finite number of seconds")
+    return number
+
+
+def thread_id(value: str) -> str:
+    """Return the name of a run; an empty, long or unprintable one is bad usage."""
+    if not re.fullmatch(r"\S(.{0,198}\S)?", value) or not value.isprintable():
+        raise click.BadParameter(f"{value[:80]!r} can't name a run: give 1 to 200 printable characters")
+    return value
+
+
+def name_and_value(text: str) -> tuple[str, Any]:
+    """Return a parameter, `NAME=VALUE`; the value is JSON where it reads as JSON, else text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+    try:
+        return name.strip(), json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return name.strip(), value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value on standard output, nothing else.")
+
+output_options = _stack(
+    json_option,
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, only the result and errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Progress as plain lines, with every step; tracebacks."),
+)
+
+db_option = click.option(
+    "--db", default=DEFAULT_DB, show_default=True, metavar="PATH", help="Where runs are kept: a SQLite file."
+)
+
+specialists_option = click.option(
+    "--specialists",
+    "specialist_sources",
+    multiple=True,
+    metavar="FILE.py|MODULE",
+    help="Python code whose specialists tasks can name; may be given again.",
+)
+
+workflows_option = click.option(
+    "--workflows", "folders", multiple=True, metavar="DIR", help="A folder of your own workflow files."
+)
+
+max_parallel_option = click.option(
+    "--max-parallel", type=click.IntRange(min=1), metavar="N", help="Tasks that work at the same time."
+)
+
+deadline_option = click.option(
+    "--deadline",
+    type=positive_seconds,
+    metavar="S",
+    help="Seconds for the run, from now; what is left then is cancelled.",
+)
+
+trace_option = click.option(
+    "--trace-dir", metavar="DIR", help="Write a JSON trace of each task, and an index, into this folder."
+)
+
+size_options = _stack(
+    click.option("--max-tasks", type=click.IntRange(min=1), metavar="N", help="Accept plans of up to N tasks [10000]."),
+    click.option(
+        "--max-bytes", type=click.IntRange(min=1), metavar="N", help="Accept files of up to N bytes [16 MiB]."
+    ),
+)
+
+run_options = _stack(
+    output_options,
+    db_option,
+    click.option("--thread", type=thread_id, metavar="ID", help="Name of the run; a new one if not given."),
+    max_parallel_option,
+    click.option(
+        "--timeout", type=positive_seconds, metavar="S", help="Seconds for each attempt; a task's own goes first."
+    ),
+    deadline_option,
+    click.option("--schedule", type=click.Choice(["dataflow", "phased"]), help="When a task may start."),
+    trace_option,
+    specialists_option,
+    size_options,
+)
+
+
+def run_context(**options: Any) -> RunContext:
+    """Return the options of an invocation, which win over the plan's configuration."""
+    from ..state import RunContext
+
+    return RunContext(
+        max_parallel=options.get("max_parallel"),
+        timeout_s=options.get("timeout"),
+        deadline_s=options.get("deadline"),
+        schedule=options.get("schedule"),
+    )

@@ -1,0 +1,151 @@
+"""What the command writes: the result to standard output, all else to standard error, nothing that a terminal obeys."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ..nodes.summary.text import clean
+
+LINE = 4000
+"""Characters of one line, at most."""
+
+
+def clean_lines(text: str) -> str:
+    """Return text without control and ANSI characters; its line breaks and indentation stay."""
+    return "\n".join(_indent(line) + clean(line, LINE) for line in text.splitlines())
+
+
+def _indent(line: str) -> str:
+    return " " * min(len(line) - len(line.lstrip(" ")), 40)
+
+
+def say(text: str) -> None:
+    """Write a line to standard error; nobody listening is no error."""
+    try:
+        click.echo(text, err=True)
+    except (OSError, ValueError):
+        return
+
+
+def put(text: str) -> None:
+    """Write text to standard output."""
+    click.echo(text)
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON value to standard output, in characters that its encoding has."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=True)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        text = json.dumps(value, ensure_ascii=True, indent=2, allow_nan=True)
+    click.echo(text)
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Keep standard output for the result: what tasks and their child processes print goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        try:
+            saved = os.dup(1)
+        except OSError:
+            yield
+            return
+        try:
+            if sys.__stdout__ is not None:
+                sys.__stdout__.flush()
+            os.dup2(2, 1)
+            yield
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    right: bool = False
+    """Whether it holds numbers."""
+    optional: bool = False
+    """Whether it is left out where the terminal is narrow."""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Return rows as aligned columns; the last one is cut to what the width leaves.
+
+    Args:
+        columns: their titles.
+        rows: their cells, as untrusted text.
+        width: characters in a line; that of the terminal, or 160 where there is none, if not given.
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    width = width or line_width()
+    cells = [[clean(cell, 400) for cell in row] for row in rows]
+    kept = list(range(len(columns)))
+    sizes = [
+        max([cell_len(column.title), *(min(cell_len(row[i]), 48) for row in cells)]) for i, column in enumerate(columns)
+    ]
+    for index in [i for i, column in enumerate(columns) if column.optional]:
+        if sum(sizes[i] + 2 for i in kept[:-1]) + min(sizes[-1], 16) > width:
+            kept.remove(index)
+    first = kept[0]
+    room = width - sum(sizes[i] + 2 for i in kept if i != first) + max(0, sizes[kept[-1]] - 12)
+    sizes[first] = max(8, min(sizes[first], room - 2))
+    lines = [[column.title for column in columns], *cells]
+    return "\n".join(_line(row, kept, columns, sizes, width, cell_len, set_cell_size) for row in lines)
+
+
+def _line(
+    row: Sequence[str],
+    kept: Sequence[int],
+    columns: Sequence[Column],
+    sizes: Sequence[int],
+    width: int,
+    cell_len: Any,
+    set_cell_size: Any,
+) -> str:
+    def fitted(text: str, size: int) -> str:
+        return text if cell_len(text) <= size else set_cell_size(text, max(size - 1, 1)).rstrip() + "…"
+
+    parts = []
+    for index in kept[:-1]:
+        text = fitted(row[index], sizes[index])
+        gap = " " * (sizes[index] - cell_len(text))
+        parts.append(gap + text if columns[index].right else text + gap)
+    used = sum(sizes[index] + 2 for index in kept[:-1])
+    last = kept[-1]
+    text = fitted(row[last], max(width - used, 8))
+    if columns[last].right:
+        text = " " * max(0, sizes[last] - cell_len(text)) + text
+    return "  ".join([*parts, text]).rstrip()
+
+
+def line_width() -> int:
+    """Return the characters in a line of the terminal, or 160 where the output is no terminal."""
+    import shutil
+
+    if not sys.stdout.isatty():
+        return 160
+    return max(20, shutil.get_terminal_size().columns)
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration for a person."""
+    if value is None:
+        return "-"
+    if value < 60:
+        return f"{value:.2f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -1,0 +1,96 @@
+"""`fanwise validate` and `fanwise explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import json_option, output_options, size_options, specialists_option
+from .running import load_plan
+
+
+@click.command("validate")
+@click.argument("plan", metavar="PLAN|-")
+@output_options
+@specialists_option
+@size_options
+def validate_command(
+    plan: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    specialist_sources: tuple[str, ...],
+    max_tasks: int | None,
+    max_bytes: int | None,
+) -> int:
+    """Refuse or accept a plan, listing every problem."""
+    from ..schema.errors import PlanError
+    from .exits import REFUSED, SUCCEEDED
+    from .failures import problem_object
+    from .output import clean_lines, print_json, put, results_only, say
+    from .user_code import load_specialists
+
+    with results_only():
+        specialists = load_specialists(specialist_sources)
+    try:
+        loaded = load_plan(plan, specialists, max_tasks, max_bytes)
+    except PlanError as error:
+        if as_json:
+            print_json({"ok": False, "problems": [problem_object(problem) for problem in error.problems]})
+        say(f"error: {clean_lines(str(error))}")
+        return REFUSED
+    warnings = _warnings(loaded, specialists)
+    if as_json:
+        print_json({"ok": True, "problems": [], "warnings": warnings, "tasks": len(loaded.tasks)})
+        return SUCCEEDED
+    for text in warnings:
+        say(clean_lines(f"warning: {text}"))
+    if not quiet:
+        put(clean_lines(f"ok: {_counts(loaded)}"))
+    return SUCCEEDED
+
+
+def _counts(plan: Any) -> str:
+    from ..schema.dag import phases
+
+    needs = sum(len(task.depends_on) for task in plan.tasks)
+    levels = len(phases({task.id: task.depends_on for task in plan.tasks}))
+    names = len({task.specialist for task in plan.tasks})
+    counted = ((len(plan.tasks), "task"), (names, "specialist"), (levels, "phase"))
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted]
+    return f"{', '.join(words)}, {needs} dependenc{'y' if needs == 1 else 'ies'}"
+
+
+def _warnings(plan: Any, specialists: Any) -> list[str]:
+    """Return what the plan's `unknown_specialist: skip` lets pass."""
+    from ..nodes.specialists import built_in
+    from ..schema.checks import check_specialists
+
+    known = {*built_in(), *(item.name for item in specialists)}
+    return [f"{problem}; the task is skipped" for problem in check_specialists(plan, known)]
+
+
+@click.command("explain")
+@click.argument("plan", metavar="PLAN|-")
+@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Tasks at the same time; the plan's own limit.")
+@click.option("--mermaid", is_flag=True, help="Print the plan as a Mermaid flowchart, its critical path highlighted.")
+@json_option
+@size_options
+def explain_command(
+    plan: str, slots: int | None, mermaid: bool, as_json: bool, max_tasks: int | None, max_bytes: int | None
+) -> int:
+    """Show what would run when: phases, critical path, expected times and speedup."""
+    if mermaid and as_json:
+        raise click.UsageError("--mermaid and --json exclude each other", click.get_current_context())
+    from ..graph.explain import explain
+    from .output import print_json, put
+    from .picture import mermaid_text, plan_text
+
+    loaded = load_plan(plan, None, max_tasks, max_bytes)
+    found = explain(loaded, slots) if slots is not None else explain(loaded)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        put(mermaid_text(loaded, found) if mermaid else plan_text(loaded, found))
+    return 0

@@ -1,0 +1,65 @@
+"""Starting a run on a new thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..graph.builder import build_graph
+from ..graph.checkpoints import open_checkpointer
+from ..nodes.specialist import Specialist
+from ..schema.checks import MAX_TASKS
+from ..schema.errors import RunError
+from ..schema.plan import Plan
+from ..schema.results import Report
+from .drive import drive
+from .job import Job
+from .progress import Progress
+from .stored import exists
+from .traces import Traces
+
+
+async def start(
+    job: Job,
+    specialists: Sequence[Specialist],
+    given: Mapping[str, Any],
+    *,
+    plan: Plan | None = None,
+    folders: Sequence[str] = (),
+    max_tasks: int | None = None,
+) -> Report:
+    """Run what was given on a new thread.
+
+    Args:
+        job: this invocation.
+        specialists: the user's own.
+        given: the graph's input.
+        plan: the plan, where it is known beforehand.
+        folders: folders of the user's workflows.
+        max_tasks: the largest number of tasks; the usual limit if not given.
+
+    Raises:
+        FanwiseError: it was refused; nothing ran, and nothing is left in the database.
+    """
+    traces = _traces(job, plan)
+    async with open_checkpointer(job.db) as saver:
+        if await exists(saver, job.thread_id):
+            raise RunError(
+                f"there is a run {job.thread_id!r} already: `{job.command('resume')}` goes on with it, "
+                f"`{job.command('show')}` shows it; or give another --thread"
+            )
+        limit = max_tasks or MAX_TASKS
+        graph = build_graph(specialists, checkpointer=saver, workflows=tuple(folders), max_tasks=limit)
+        report = await drive(graph, given, job, Progress(), traces)
+    if traces is not None:
+        traces.finish(report)
+    return report
+
+
+def _traces(job: Job, plan: Plan | None) -> Traces | None:
+    """Return what writes the traces; `None` where none are wanted."""
+    if plan is None:
+        return Traces(job.thread_id, job.trace_dir)
+    if job.trace_dir is None and plan.config.trace_dir is None:
+        return None
+    return Traces(job.thread_id, job.trace_dir, plan.to_state())

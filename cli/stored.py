@@ -1,0 +1,72 @@
+"""Runs in the database: what they were to do, and how they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from ..graph.builder import RESERVED, Graph, build_graph
+from ..graph.checkpoints import list_threads
+from ..graph.run import report
+from ..nodes.specialist import Specialist
+from ..nodes.specialists import built_in
+from ..schema.errors import FanwiseError, RunError
+from ..schema.results import Report
+from ..schema.words import Nearest
+
+Saver = BaseCheckpointSaver[str]
+Plan = Mapping[str, Any]
+"""A plan as the state holds it."""
+
+
+def config_of(thread_id: str) -> RunnableConfig:
+    """Return LangGraph's name of a thread."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+async def exists(saver: Saver, thread_id: str) -> bool:
+    """Tell whether the database holds a run of this name."""
+    return await saver.aget_tuple(config_of(thread_id)) is not None
+
+
+async def stored_plan(saver: Saver, thread_id: str) -> Plan | None:
+    """Return the plan of a run; `None` for one that was stopped before it had one.
+
+    Raises:
+        RunError: there is no such run; it names the nearest.
+    """
+    saved = await saver.aget_tuple(config_of(thread_id))
+    if saved is None:
+        known = [name for name, _ in await list_threads(saver, 1000)]
+        others = "; `fanwise runs` lists them" if known else "; the database holds no run at all"
+        raise RunError(f"there is no run {thread_id!r}{Nearest(known).hint(thread_id)}{others}")
+    plan: Plan | None = saved.checkpoint["channel_values"].get("plan")
+    return plan
+
+
+async def stored_report(saver: Saver, thread_id: str, plan: Plan) -> Report:
+    """Return the report of a run, whether or not its specialists are here."""
+    return await report(viewing_graph(saver, [plan]), thread_id)
+
+
+def viewing_graph(saver: Saver, plans: Iterable[Plan]) -> Graph:
+    """Return a graph that has a node for every specialist of the plans, to look at their runs, not to run them."""
+    names = {task["specialist"] for plan in plans for task in plan["tasks"]} - RESERVED
+    plain = {name for name in names if name and not any(mark in name for mark in "|:")}
+    return build_graph([Specialist(name, _not_here) for name in sorted(plain)], checkpointer=saver)
+
+
+def _not_here(task: Any) -> None:
+    raise FanwiseError("this graph is for looking at runs only")
+
+
+def missing_specialists(plan: Plan, report: Report, specialists: Iterable[Specialist]) -> list[str]:
+    """Return the names that the unfinished tasks of a run need and that do not exist here."""
+    known = {*built_in(), *(item.name for item in specialists)}
+    waiting = [task for task in plan["tasks"] if report.results[task["id"]].status in ("pending", "paused")]
+    needed = {task["specialist"] for task in waiting}
+    needed |= {(task.get("fallback") or {}).get("specialist") or task["specialist"] for task in waiting}
+    return sorted(needed - known)
