@@ -16,7 +16,8 @@ _LONGEST_TAIL = 200
 """A longer run of lines without a moment, none of which looks like the rest of a message, is no message's rest."""
 
 _TRACE = (
-    r"^(?:\s+\S|at |Caused by|\.\.\. \d+ more|Traceback|During handling|The above exception|[}\])]+[;,]?\s*$|\||[-=*]{3,}"
+    r"^(?:\s+\S|at |Caused by|\.\.\. \d+ more|Traceback|During handling|The above exception"
+    r"|[}\])]+[;,]?\s*$|\||[-=*]{3,}"
     r"|Exception in|[\w.$]*(?:Exception|Error|Throwable|Warning|Interrupt)\b(?:[:\s]|$)|goroutine \d)"
 )
 """What lines of a stack trace, or indented lines, begin with."""

@@ -1,11 +1,12 @@
 """What time it was when the log ended, by the log itself.
 
-The latest arrival, where the log has arrival times. Else the latest plausible timestamp, found per host (per file, where no
-host is known) so that one wrong clock does not move it:
+The latest arrival, where the log has arrival times. Else the latest plausible timestamp, found per host (per file,
+where no host is known) so that one wrong clock does not move it:
 
 1. A host's range leaves out stray moments: those further beyond its middle 98 % than that is long (at least a day).
-2. A host is ahead, and is left out, if its range ends at least 30 minutes after all others' *and* begins later than theirs
-   by at least half as much: a shifted clock moves both ends, while a host that merely outlives the others began with them.
+2. A host is ahead, and is left out, if its range ends at least 30 minutes after all others' *and* begins later than
+   theirs by at least half as much: a shifted clock moves both ends, while a host that merely outlives the others began
+   with them.
 3. Moments after the newest file's modification do not count, unless all are.
 """
 

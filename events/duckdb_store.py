@@ -63,7 +63,8 @@ class DuckDBStore:
         group = " GROUP BY ALL" if keys else " HAVING count(*) > 0"
         return self._rows(
             f"SELECT {', '.join([*names, *bucket, 'events', 'iso(first) AS first', 'iso(last) AS last'])}"
-            f" FROM (SELECT {inner} FROM events e JOIN files f USING (fid) {clause}{group}) g ORDER BY {', '.join(order)}",
+            f" FROM (SELECT {inner} FROM events e JOIN files f USING (fid) {clause}{group}) g"
+            f" ORDER BY {', '.join(order)}",
             parameters,
         )
 
@@ -81,7 +82,8 @@ class DuckDBStore:
         names = "".join(f'"{name}", ' for name in by)
         group = " GROUP BY ALL" if columns else " HAVING count(*) > 0"
         return self._rows(
-            f"""SELECT {names} events, low AS min, q[1] AS p50, q[2] AS p95, q[3] AS p99, high AS max, total AS sum FROM (
+            f"""SELECT {names} events, low AS min, q[1] AS p50, q[2] AS p95, q[3] AS p99, high AS max, total AS sum
+            FROM (
                 SELECT {names} count(*) AS events, min(x) AS low, max(x) AS high, sum(x) AS total,
                     quantile_cont(x, [0.5, 0.95, 0.99]) AS q
                 FROM (SELECT {keys}{measure} AS x FROM events e JOIN files f USING (fid) {clause})
@@ -108,7 +110,7 @@ class DuckDBStore:
         )
 
     def duplicates(self, *, where: Where | None = None, limit: int = 20) -> list[dict[str, Any]]:
-        """List raw lines that occur more than once with the same timestamp, host and source; the most frequent first."""
+        """List raw lines that occur more than once with the same timestamp, host and source, the most frequent first."""
         parameters: dict[str, Any] = {"rows": limit}
         clause = conditions(where, parameters)
         return self._rows(
@@ -134,7 +136,8 @@ class DuckDBStore:
             f'iso(p.{name}) AS "{name}"' if kind == "TIMESTAMP" else f'p."{name}"' for name, kind in COLUMNS.items()
         )
         return self._rows(
-            f"""WITH p AS (SELECT e.*, f.file, e.id - f.first + 1 AS line FROM events e JOIN files f USING (fid) {clause}
+            f"""WITH p AS (
+                SELECT e.*, f.file, e.id - f.first + 1 AS line FROM events e JOIN files f USING (fid) {clause}
                 ORDER BY {orders[order]} LIMIT $rows)
             SELECT {names}, {RAW} AS raw, p.file, p.line FROM p ORDER BY {orders[order]}""",
             parameters,

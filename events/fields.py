@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from .names import LEVELS, ROLES, level_sql, normal, rank, status_sql
+from .names import LEVELS, ROLES, normal, rank, status_sql
 from .stamps import DATE, EPOCH, OFFSET, STAMPS, Stamp
 
 Key = tuple[str, ...]
@@ -79,7 +79,7 @@ class Fields:
         }
         columns.update({role: found[role] for role in found if role in _PLAIN_ROLES})
         if "level" in found:
-            columns["level"] = level_sql(found["level"])
+            columns["level"] = found["level"]
         if "status" in found:
             columns["status"] = status_sql(found["status"])
         if "duration" in found:

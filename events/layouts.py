@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
-from .names import LEVELS, level_sql, priority_sql, status_sql
+from .names import LEVELS, priority_sql, status_sql
 from .quoting import lit, lits
 from .stamps import ASCTIME, BSD, CLF, GLOG, ISO, Stamp
 
@@ -49,7 +49,10 @@ class Layout(Protocol):
         """Whether a line without a timestamp is more likely the rest of a message than a line that cannot be read."""
 
     def select(self, lines: str) -> str:
-        """Return SQL that yields `id, fid, dated, format` and `COLUMNS` for each row of `lines`; `ts` is null where it fails."""
+        """Return SQL that yields `id, fid, dated, format` and `COLUMNS` for each row of `lines`.
+
+        `ts` is null where a line does not have this layout.
+        """
 
 
 def select_list(form: str, columns: Mapping[str, str], source: str, dated: bool) -> str:
@@ -125,7 +128,7 @@ def syslog(name: str, stamp: Stamp, *, priority: bool, tagged: bool = False) -> 
     """Return the layout of traditional syslog lines; the program is the source, a leading `error:` the level."""
     tag = r"(?P<program>[\w./@-]+)\[\d+\]:\s+" if tagged else _TAG
     pri = _PRI if priority else ""
-    lead = level_sql(f"regexp_extract({{message}}, '^({_LEAD}):', 1)")
+    lead = f"nullif(regexp_extract({{message}}, '^({_LEAD}):', 1), '')"
     return Pattern(
         name,
         rf"^{pri}\s*(?P<ts>{stamp.regex})\s+(?P<host>{_HOST})\s+{tag}(?P<message>.*)$",
@@ -176,14 +179,14 @@ APACHE_ERROR = Pattern(
     "apache-error",
     _BRACKETED.replace("{stamp}", ASCTIME.regex) + r"(?:\[client (?P<client>[^\]]*?)(?::\d+)?\] )?(?P<message>.*)$",
     ASCTIME,
-    {"level": level_sql("{level}"), "client": "{client}", "message": "{message}"},
+    {"level": "{level}", "client": "{client}", "message": "{message}"},
 )
 NGINX_ERROR = Pattern(
     "nginx-error",
     rf"^(?P<ts>{ISO.regex}) \[(?P<level>[a-z]+)\] \d+#\d+: (?:\*\d+ )?(?P<message>.*)$",
     ISO,
     {
-        "level": level_sql("{level}"),
+        "level": "{level}",
         "message": "{message}",
         "client": "nullif(regexp_extract({message}, 'client: ([^ ,]+)', 1), '')",
         "method": "nullif(regexp_extract({message}, 'request: \"([A-Z]+) ', 1), '')",
@@ -206,7 +209,7 @@ GLOG_LINE = Pattern(
     "glog",
     rf"^(?P<level>[IWEFD])(?P<ts>{GLOG.regex})\s+\d+ (?P<place>[\w./-]+:\d+)\] (?P<message>.*)$",
     GLOG,
-    {"level": level_sql("{level}"), "message": "{message}"},
+    {"level": "{level}", "message": "{message}"},
     loose=True,
 )
 
@@ -243,4 +246,4 @@ ACCESS: tuple[Pattern, ...] = tuple(
         access("apache-access", vhost=vhost),
     )
 )
-"""Access logs: with a request time by name, in seconds, in microseconds, without; then the same behind a virtual host."""
+"""Access logs: with a request time by name, in seconds, in microseconds, without; then the same with a virtual host."""

@@ -1,8 +1,8 @@
 """Load files into the tables `lines` and `events`.
 
-All lines go into `lines`. Each round then runs every layout over the files that it was found in: a line whose moment can be
-read becomes an event, the others are sampled again, which finds layouts too rare for the first sample. What is left after
-the last round is blank, belongs to the event before it, or counts as unparsed; nothing is dropped.
+All lines go into `lines`. Each round then runs every layout over the files that it was found in: a line whose moment
+can be read becomes an event, the others are sampled again, which finds layouts too rare for the first sample. What is left
+after the last round is blank, belongs to the event before it, or counts as unparsed; nothing is dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import duckdb
 from ..schema.errors import EventsError
 from .fields import Choose
 from .layouts import COLUMNS, Layout
+from .names import level_words
 from .place import host_of
 from .prepare import SEPARATOR, Prepared
 from .quoting import lit
@@ -41,6 +42,7 @@ NOT_BLANK = "trim(raw, ' ' || chr(9) || chr(13)) <> ''"
 _TABLES = f"""
     CREATE TABLE files (fid INTEGER, file VARCHAR, host VARCHAR, first BIGINT);
     CREATE TABLE lines (fid INTEGER, raw VARCHAR);
+    CREATE TABLE levels (word VARCHAR, level VARCHAR);
     CREATE TABLE parts (id BIGINT, owner BIGINT);
     CREATE TABLE events (id BIGINT, fid INTEGER, dated BOOLEAN, format VARCHAR,
         {", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())});
@@ -84,6 +86,7 @@ def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Prepared]) -> 
     Afterwards the table `rest` holds the lines, blank ones aside, that are no event.
     """
     connection.execute(_TABLES)
+    connection.executemany("INSERT INTO levels VALUES (?, ?)", level_words())
     files = [_read(connection, fid, source) for fid, source in enumerate(sources)]
     _first_round(connection, files)
     for _ in range(ROUNDS - 1):
@@ -195,10 +198,17 @@ def _keep_rest(connection: duckdb.DuckDBPyConnection, lines: str, served: set[in
 
 
 def _run(connection: duckdb.DuckDBPyConnection, layout: Layout, lines: str) -> None:
-    names = ", ".join(f'e."{name}"' for name in COLUMNS if name not in ("host", "source"))
-    connection.execute(f"""INSERT INTO events (id, fid, dated, format, host, source, {names.replace("e.", "")})
-        SELECT e.id, e.fid, e.dated, e.format, coalesce(e.host, f.host), coalesce(e.source, f.file), {names}
-        FROM ({layout.select(lines)}) e JOIN files f USING (fid)""")
+    """Insert an event for each line, with a null timestamp where the layout does not fit."""
+    others = [name for name in COLUMNS if name not in ("host", "source", "level")]
+    connection.execute(f"""
+        INSERT INTO events (id, fid, dated, format, host, source, level, {", ".join(map(_name, others))})
+        SELECT e.id, e.fid, e.dated, e.format, coalesce(e.host, f.host), coalesce(e.source, f.file), v.level,
+            {", ".join(f"e.{_name(name)}" for name in others)}
+        FROM ({layout.select(lines)}) e JOIN files f USING (fid) LEFT JOIN levels v ON v.word = upper(trim(e.level))""")
+
+
+def _name(column: str) -> str:
+    return f'"{column}"'
 
 
 def _list(numbers: Iterable[int]) -> str:

@@ -9,8 +9,8 @@ from .quoting import lits
 
 ROLES: dict[str, list[str]] = {
     "ts": (
-        "timestamp time ts eventtime eventtimestamp datetime asctime logtime logtimestamp utctime timestampms timestampus"
-        " timestampns tsms tsns timems realtimetimestamp timegenerated timecreated systemtime eventdate date"
+        "timestamp time ts eventtime eventtimestamp datetime asctime logtime logtimestamp utctime"
+        " timestampms timestampus timestampns tsms tsns timems realtimetimestamp timegenerated timecreated systemtime eventdate date"
         " timeunixnano observedtimeunixnano requesttimestamp occurredat createdat created starttime startedat start"
         " published epoch epochms unixtime utc when loggedat instant firsttimestamp dt t"
     ).split(),
@@ -32,8 +32,8 @@ ROLES: dict[str, list[str]] = {
         " sev leveltext"
     ).split(),
     "status": (
-        "status statuscode httpstatus httpstatuscode httpresponsestatuscode responsestatus responsecode responsestatuscode"
-        " scstatus code"
+        "status statuscode httpstatus httpstatuscode httpresponsestatuscode responsestatus responsecode"
+        " responsestatuscode scstatus code"
     ).split(),
     "duration": (
         "durationms latencyms elapsedms responsetimems requesttimems tookms timems elapsedmillis durationmillis"
@@ -41,14 +41,18 @@ ROLES: dict[str, list[str]] = {
         " durations durationsec durationseconds latencys latencyseconds elapseds elapsedseconds requesttimeseconds"
         " durationus latencyus elapsedus durationns latencyns elapsedns eventduration upstreamresponsetime rt"
     ).split(),
-    "message": "message msg log text body event rawmessage shortmessage description logmessage error errormessage".split(),
+    "message": (
+        "message msg log text body event rawmessage shortmessage description logmessage error errormessage"
+    ).split(),
     "user": "user username userid userusername useridentityusername account accountname login uid csusername".split(),
     "client": (
         "client clientip clientaddr clientaddress remoteaddr remoteip remotehost remote sourceip sourceipaddress srcip"
         " ip ipaddress cip peer peeraddress"
     ).split(),
     "method": "method httpmethod requestmethod httprequestmethod verb csmethod".split(),
-    "path": "path uri url requesturi requestpath requesturl httppath urlpath httptarget endpoint csuristem route".split(),
+    "path": (
+        "path uri url requesturi requestpath requesturl httppath urlpath httptarget endpoint csuristem route"
+    ).split(),
 }
 """Names that fields go by, lower case without punctuation, the surest first."""
 
@@ -92,13 +96,10 @@ def rank(role: str, path: Sequence[str]) -> int | None:
     return None
 
 
-def level_sql(word: str) -> str:
-    """SQL: the normal level of the SQL expression `word`, null where it is none."""
-    upper = f"upper(trim({word}))"
-    numbers = "".join(f" WHEN '{n}' THEN '{level}'" for n, level in enumerate(_SYSLOG))
-    tens = "".join(f" WHEN '{n}' THEN '{level}'" for n, level in _TENS.items())
-    spelled = "".join(f" WHEN {upper} IN {_tuple(words)} THEN '{level}'" for level, words in LEVELS.items())
-    return f"CASE{spelled} ELSE CASE {upper}{numbers}{tens} END END"
+def level_words() -> list[tuple[str, str]]:
+    """Return every spelling of a level, in upper case, with the level: words, syslog's 0 to 7, JSON loggers' tens."""
+    spelled = [(word, level) for level, words in LEVELS.items() for word in words]
+    return [*spelled, *((str(n), level) for n, level in enumerate(_SYSLOG)), *_TENS.items()]
 
 
 def priority_sql(number: str) -> str:
@@ -110,7 +111,3 @@ def status_sql(text: str) -> str:
     """SQL: an HTTP status code, null for anything else."""
     number = f"try_cast({text} AS INTEGER)"
     return f"CASE WHEN {number} BETWEEN 100 AND 599 THEN {number} END"
-
-
-def _tuple(words: Sequence[str]) -> str:
-    return "(" + ", ".join(f"'{word}'" for word in words) + ")"

@@ -31,8 +31,8 @@ _SKIPPED_ENDINGS = (".swp", ".tmp", ".idx", ".lock", ".pid")
 def open_events(location: str) -> EventStore:
     """Open the log at `location`, a file or a folder, and return the store that answers questions about it.
 
-    An opened log is shared within the process until one of its files changes: who asks for it while it is being read waits
-    for the one reading. Leave the closing to the process.
+    An opened log is shared within the process until one of its files changes: who asks for it while it is being read
+    waits for the one reading. Leave the closing to the process.
 
     Raises:
         EventsError: There is nothing there that holds events; the message says why and what to do.
@@ -83,7 +83,7 @@ def find_files(location: str) -> list[tuple[str, Path]]:
     """
     if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", location):
         raise EventsError(
-            f"cannot read events from {location!r}: {scheme[1]}:// is not supported; give the path of a file or a folder"
+            f"cannot read events from {location!r}: {scheme[1]}:// is not supported; give the path of a file or folder"
         )
     if not location.strip() or "\0" in location:
         raise EventsError(f"{location!r} is no path; give the path of a log file or of a folder with logs")

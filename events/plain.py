@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .layouts import Pattern, select_list
-from .names import LEVEL_WORD, level_sql, status_sql
+from .names import LEVEL_WORD, status_sql
 from .quoting import lit, lits
 from .stamps import EPOCH, STAMPS, Stamp
 
@@ -38,7 +38,7 @@ _LEVEL_WAYS = {
 
 
 def find(line: str) -> list[tuple[Stamp, int]]:
-    """Return the forms of moment near the start of a line, with the number of words before; the first form, its rivals."""
+    """Return the form of moment near the start of a line, with the number of words before it; after it, its rivals."""
     for words in range(_TOKENS):
         found = [stamp for stamp in STAMPS if _place(stamp, words).match(line)]
         if found and not (found[0] is EPOCH and words > 1 and _better_further(line, words)):
@@ -65,10 +65,10 @@ def front(words: int) -> str:
 
 @dataclass(frozen=True)
 class PlainLines(Pattern):
-    """Lines with a timestamp near the start; read in small steps, which is several times faster than by one expression."""
+    """Lines with a timestamp near the start; read in small steps, which is faster than by one expression."""
 
     heading: str = ""
-    """Expression for what stands between timestamp and message, with the level as its group; empty where there is none."""
+    """Expression for what stands between timestamp and message, with the level as its group; empty if nothing does."""
     timing: bool = False
     """Whether the lines tell how long something took."""
 
@@ -93,7 +93,7 @@ class PlainLines(Pattern):
 
 
 def plain(stamp: Stamp, words: int, sample: Sequence[str]) -> PlainLines:
-    """Return the layout of lines with `stamp` after `words` words; `sample` shows where level and the like stand."""
+    """Return the layout of lines with `stamp` after `words` words; the sample shows where level and the like stand."""
     head = front(words)
     regex = f"{_named(head, words)}(?P<ts>{stamp.regex})(?P<rest>.*)$"
     found = [m for line in sample if (m := re.match(regex, line))]
@@ -101,7 +101,7 @@ def plain(stamp: Stamp, words: int, sample: Sequence[str]) -> PlainLines:
     ways = _level_ways(rests, fronts)
     columns = {"message": "ltrim(substr(rest, length(head) + 1), ' ])}>|,:;-' || chr(9))"}
     if ways:
-        columns["level"] = level_sql("coalesce(" + ", ".join([*map(_way_sql, ways), "NULL"]) + ")")
+        columns["level"] = "coalesce(" + ", ".join([*map(_way_sql, ways), "NULL"]) + ")"
     if words and _share(fronts, r"[\w-]+\.log") > 0.5:
         columns["source"] = "nullif(regexp_extract({front}, '([A-Za-z0-9_-]+)[.]log', 1), '')"
     if _share(rests, _STATUS) > 0.005:

@@ -1,8 +1,8 @@
 """From any file to something that DuckDB reads as it stands: UTF-8 lines, or Parquet.
 
-A file that is fine already is read in place. One that is compressed, in UTF-16, not valid UTF-8, or has blank or overlong
-lines, NUL bytes or lone carriage returns is first written to a scratch folder, line for line; what was changed becomes a
-note. A clean file is only looked through, which costs well under a second a gigabyte.
+A file that is fine already is read in place. One that is compressed, in UTF-16, not valid UTF-8, or has blank or
+overlong lines, NUL bytes or lone carriage returns is first written to a scratch folder, line for line; what was changed
+becomes a note. A clean file is only looked through, which takes some two seconds a gigabyte.
 """
 
 from __future__ import annotations

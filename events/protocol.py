@@ -110,16 +110,24 @@ class EventStore(Protocol):
         """Summarise a number by group: `delay_s` is received minus ts, `gap_s` the time since the group's last event.
 
         Returns:
-            Rows with each of `by`, `events`, `min`, `p50`, `p95`, `p99`, `max`, `sum`; groups without a value are absent.
+            Rows with each of `by`, `events`, `min`, `p50`, `p95`, `p99`, `max`, `sum`; no groups without a value.
         """
 
     def gaps(
         self, by: Sequence[Field], *, min_s: float, where: Where | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """List pauses of at least `min_s` between consecutive events of a group: `by`, `start`, `end`, `gap_s`; longest first."""
+        """List pauses of at least `min_s` between consecutive events of a group, the longest first.
+
+        Returns:
+            Rows with each of `by`, `start`, `end`, `gap_s`.
+        """
 
     def duplicates(self, *, where: Where | None = None, limit: int = 20) -> list[dict[str, Any]]:
-        """List raw lines that occur more than once with the same timestamp, host and source: `raw`, `host`, `source`, `ts`, `events`."""
+        """List raw lines that occur more than once with the same timestamp, host and source.
+
+        Returns:
+            Rows with `raw`, `host`, `source`, `ts`, `events`.
+        """
 
     def sample(
         self, *, where: Where | None = None, limit: int = 5, order: Literal["first", "last", "slowest"] = "first"

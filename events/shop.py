@@ -107,7 +107,7 @@ class _Shop:
         return received, json.dumps({"ts": self.iso(ts), "received": self.iso(received), "host": host, **fields})
 
     def access(self, host: str) -> list[str]:
-        """Lines of nginx in the combined format with the request time; the others share the load of a host that is gone."""
+        """Lines of nginx (combined, with the request time); the others share the load of a host that is gone."""
         lines = []
         for second in self.moments(5.6):
             if host == "web-03" and second >= self.faults.silent:
@@ -244,8 +244,9 @@ class _Shop:
 
 
 def _busy(hour: float) -> float:
-    """How busy the shop is, from 0.12 in the small hours to 1 in the early evening."""
-    return 0.12 + 0.88 * (0.5 - 0.5 * math.cos((hour - 4.5) / 24 * 2 * math.pi)) ** 1.3
+    """How busy the shop is, from 0.12 in the small hours to 1 in the late afternoon."""
+    swing = 0.5 - 0.5 * math.cos((hour - 4.5) / 24 * 2 * math.pi)
+    return 0.12 + 0.88 * math.pow(swing, 1.3)
 
 
 def _within(second: float, window: tuple[int, int]) -> bool:

@@ -1,8 +1,8 @@
 """The usual written forms of a moment: how to recognise each, and the SQL that turns it into a UTC timestamp.
 
-The expressions are for both Python's `re` (the sample) and DuckDB's RE2 (all lines), so they use neither look-around nor
-back-references. A moment without an offset is taken as UTC. A form without a year yields the year 2000, which is a leap
-year; `years.py` finds the real one.
+The expressions are for both Python's `re` (the sample) and DuckDB's RE2 (all lines), so they use neither look-around
+nor back-references. A moment without an offset is taken as UTC. A form without a year yields the year 2000, which is a
+leap year; `years.py` finds the real one.
 """
 
 from __future__ import annotations
@@ -148,9 +148,7 @@ STAMPS: tuple[Stamp, ...] = (
     Stamp("day/month/year", _FOUR_DIGITS, _twelve("%d-%m-%Y")),
     Stamp("month-day", _NO_YEAR, _parse("%Y-%m-%d %H:%M:%S", text=_DASHED2), year=False),
     Stamp("day-month-only", _NO_YEAR, _parse("%Y-%d-%m %H:%M:%S", text=_DASHED2), year=False),
-    Stamp(
-        "compact-colon", rf"\d{{8}}-\d{{1,2}}:\d{{1,2}}:\d{{1,2}}:\d{{1,3}}", "try_strptime({t}, '%Y%m%d-%H:%M:%S:%g')"
-    ),
+    Stamp("compact-colon", r"\d{8}-\d{1,2}:\d{1,2}:\d{1,2}:\d{1,3}", "try_strptime({t}, '%Y%m%d-%H:%M:%S:%g')"),
     Stamp(
         "compact",
         rf"\d{{8}}[T ]\d{{6}}{_FRAC}Z?",
@@ -170,7 +168,7 @@ STAMPS: tuple[Stamp, ...] = (
         rf"\d{{4}}-\d{{2}}-\d{{2}}[_-]\d{{2}}[:.-]\d{{2}}[:.-]\d{{2}}{_FRAC}",
         _parse(
             "%Y-%m-%d %H:%M:%S",
-            text="(substr({t}, 1, 10) || ' ' || replace(replace(substr({t}, 12, 8), '.', ':'), '-', ':') || substr({t}, 20))",
+            text="(substr({t}, 1, 10) || ' ' || translate(substr({t}, 12, 8), '.-', '::') || substr({t}, 20))",
         ),
     ),
     EPOCH,

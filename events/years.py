@@ -1,8 +1,8 @@
 """The year of lines that do not name it, as in traditional syslog.
 
-The lines are read in their order: a step back of more than half a year is a new year (December to January), a step forward
-of more than half a year is a late line of the old one. The last line's year is the latest that does not lie after the
-file's own modification; where other files of the same log do name years, it is the one nearest to the end of those.
+The lines are read in their order: a step back of more than half a year is a new year (December to January), a step
+forward of more than half a year is a late line of the old one. The last line's year is the latest that does not lie
+after the file's own modification; where other files of the log do name years, it is the one nearest to their end.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ LINES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("- 1131566461 2005.11.09 dn228 Nov 9 12:01:01 crond: closed", "text", "2005-11-09T20:01:01+00:00", {}),
     ("1131566461 2005.11.09 dn228 Nov 9 12:01:01 crond: closed", "text", "2005-11-09T20:01:01+00:00", {}),
     (
-        "nova-api.log.1.2017-05-16_13:53:08 2017-05-16 00:00:00.008 25746 INFO nova.wsgi [-] status: 200 len: 1 time: 0.25",
+        "nova-api.log.1.2017-05-16_13:53:08 2017-05-16 00:00:00.008 25746 INFO nova [-] status: 200 len: 1 time: 0.25",
         "text",
         "2017-05-16T00:00:00.008000+00:00",
         {"level": "info", "source": "nova-api", "status": 200, "duration_ms": 250.0},
@@ -98,7 +98,7 @@ LINES: list[tuple[str, str, str, dict[str, Any]]] = [
         {"level": "error", "client": "10.0.0.7", "message": "mod_jk child in error state 6"},
     ),
     (
-        "[Fri Sep 09 10:42:29.902022 2011] [core:warn] [pid 35708:tid 4328636416] [client 72.15.99.187:51] File missing",
+        "[Fri Sep 09 10:42:29.902022 2011] [core:warn] [pid 35708:tid 43286364] [client 72.15.99.187:51] File missing",
         "apache-error",
         "2011-09-09T10:42:29.902022+00:00",
         {"level": "warning", "client": "72.15.99.187", "message": "File missing"},

@@ -73,7 +73,7 @@ def test_counts(store: EventStore) -> None:
     ],
 )
 def test_filters(store: EventStore, where: Where, events: int) -> None:
-    """All that a filter sets must hold; its start is included, its end is not; text ignores case and knows no wildcards."""
+    """All that a filter sets must hold; its start is included, its end is not; text ignores case, without wildcards."""
     assert sum(row["events"] for row in store.counts(where=where)) == events
     assert len(store.sample(where=where, limit=99)) == events
     assert len(list(store.messages(where=where))) == events
