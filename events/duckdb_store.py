@@ -110,7 +110,7 @@ class DuckDBStore:
         )
 
     def duplicates(self, *, where: Where | None = None, limit: int = 20) -> list[dict[str, Any]]:
-        """List raw lines that occur more than once with the same timestamp, host and source, the most frequent first."""
+        """List raw lines that occur repeatedly with the same timestamp, host and source, the most frequent first."""
         parameters: dict[str, Any] = {"rows": limit}
         clause = conditions(where, parameters)
         return self._rows(

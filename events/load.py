@@ -1,8 +1,8 @@
 """Load files into the tables `lines` and `events`.
 
 All lines go into `lines`. Each round then runs every layout over the files that it was found in: a line whose moment
-can be read becomes an event, the others are sampled again, which finds layouts too rare for the first sample. What is left
-after the last round is blank, belongs to the event before it, or counts as unparsed; nothing is dropped.
+can be read becomes an event, the others are sampled again, which finds layouts too rare for the first sample. What is
+left after the last round is blank, belongs to the event before it, or counts as unparsed; nothing is dropped.
 """
 
 from __future__ import annotations

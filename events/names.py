@@ -9,10 +9,11 @@ from .quoting import lits
 
 ROLES: dict[str, list[str]] = {
     "ts": (
-        "timestamp time ts eventtime eventtimestamp datetime asctime logtime logtimestamp utctime"
-        " timestampms timestampus timestampns tsms tsns timems realtimetimestamp timegenerated timecreated systemtime eventdate date"
-        " timeunixnano observedtimeunixnano requesttimestamp occurredat createdat created starttime startedat start"
-        " published epoch epochms unixtime utc when loggedat instant firsttimestamp dt t"
+        "timestamp time ts eventtime eventtimestamp datetime asctime logtime logtimestamp utctime timestampms"
+        " timestampus timestampns tsms tsns timems realtimetimestamp timegenerated timecreated systemtime"
+        " eventdate date timeunixnano observedtimeunixnano requesttimestamp occurredat createdat created"
+        " starttime startedat start published epoch epochms unixtime utc when loggedat instant firsttimestamp"
+        " dt t"
     ).split(),
     "received": (
         "received receivedat receivedtime receivedtimestamp receivedts indextime indexedat ingested ingestedat"
