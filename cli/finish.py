@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..schema.results import Report
 from .exits import INTERRUPTED, exit_code
 from .job import Job
-from .output import clean_lines, print_json, put, say, seconds
+from .output import clean_lines, print_json, put, say, seconds, wrapped
 
 
 def finish(report: Report, job: Job) -> int:
@@ -13,7 +13,7 @@ def finish(report: Report, job: Job) -> int:
     if job.json:
         print_json(report.model_dump(mode="json"))
     else:
-        put(clean_lines(report.summary.text))
+        put(wrapped(clean_lines(report.summary.text)))
     if not job.quiet:
         for line in notes(report, job):
             say(clean_lines(line))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -64,7 +65,7 @@ class LiveDisplay:
         progress = self._progress
         high = max(1, min(ROWS, self._console.height - 3 - len(progress.failures)))
         rows = [self._head(now)]
-        shown = sorted(progress.running.items(), key=lambda item: item[1].since)
+        shown = sorted(progress.running.items(), key=lambda item: (bool(item[1].note), item[1].since))
         room = high if len(shown) <= high else high - 1
         rows += [self._at_work(task, running, now) for task, running in shown[:room]]
         if len(shown) > room:
@@ -88,27 +89,34 @@ class LiveDisplay:
         return line
 
     def _at_work(self, task: str, running: Running, now: float) -> Text:
-        tail = f" {now - running.since:.0f} s"
-        if running.attempt > 1 and not running.note:
-            tail = f" attempt {running.attempt}{tail}"
-        mark = f"{self._frame(now)} " if not running.note else "~ "
-        text = Text(mark, style="yellow" if running.note else "cyan")
-        name = clean(task, 60)
-        text.append(name, style="default")
         if running.note:
-            text.append(f": {clean(running.note, 200)}, to be tried again", style="yellow")
-            return self._cut(text)
-        room = self._console.width - 1 - len(tail)
-        text.truncate(max(room, 8), overflow="ellipsis" if self._fancy else "crop")
-        text.append(tail, style="dim")
-        return self._cut(text)
+            tail = f" again in {max(0.0, running.until - now):.0f} s"
+            return self._row(("~ ", "yellow"), task, running.note, tail)
+        tail = f" {now - running.since:.0f} s"
+        if running.attempt > 1:
+            tail = f" attempt {running.attempt},{tail}"
+        return self._row((f"{self._frame(now)} ", "cyan"), task, "", tail)
 
     def _failures(self) -> Iterable[Text]:
         for task, error in self._progress.failures:
-            mark = "✗" if self._fancy else "x"
-            text = Text(f"{mark} {clean(task, 60)}", style="red")
-            text.append(f": {clean(error, 300)}", style="default")
-            yield self._cut(text)
+            yield self._row(("✗ " if self._fancy else "x ", "red"), task, error)
+
+    def _row(self, mark: tuple[str, str], task: str, note: str = "", tail: str = "") -> Text:
+        """Return a task on one row: where there is little room, its name gives way first, then the note."""
+        room = max(8, self._console.width - 3 - len(tail))
+        name, note = clean(task, 200), clean(note, 300)
+        text = Text.assemble(mark, self._short(name, max(8, room // 2) if note else room))
+        if note:
+            text.append(": ")
+            text.append(self._short(note, max(4, room - text.cell_len + 2)), style="dim")
+        text.append(tail, style="dim")
+        return self._cut(text)
+
+    def _short(self, text: str, width: int) -> str:
+        if cell_len(text) <= width:
+            return text
+        mark = "…" if self._fancy else "~"
+        return set_cell_size(text, max(1, width - 1)).rstrip() + mark
 
     def _frame(self, now: float) -> str:
         frames = FRAMES if self._fancy else PLAIN_FRAMES

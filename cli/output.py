@@ -23,6 +23,21 @@ def clean_lines(text: str) -> str:
     return "\n".join(_indent(line) + clean(line, LINE) for line in text.splitlines())
 
 
+def wrapped(text: str) -> str:
+    """Return text whose lines are broken between words, where standard output is a terminal."""
+    if not sys.stdout.isatty():
+        return text
+    import textwrap
+
+    width = line_width()
+    lines = []
+    for line in text.splitlines():
+        hang = _indent(line) + ("  " if line.lstrip()[:1] in "->" else "   ")
+        hang = hang if line.lstrip()[:1] in "->" or line.lstrip()[:1].isdigit() else _indent(line)
+        lines += textwrap.wrap(line, width, subsequent_indent=hang, break_on_hyphens=False) or [""]
+    return "\n".join(lines)
+
+
 def _indent(line: str) -> str:
     return " " * min(len(line) - len(line.lstrip(" ")), 40)
 
@@ -96,12 +111,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     sizes = [
         max([cell_len(column.title), *(min(cell_len(row[i]), 48) for row in cells)]) for i, column in enumerate(columns)
     ]
-    for index in [i for i, column in enumerate(columns) if column.optional]:
-        if sum(sizes[i] + 2 for i in kept[:-1]) + min(sizes[-1], 16) > width:
+    for index in [i for i, column in reversed(list(enumerate(columns))) if column.optional]:
+        if sum(sizes[i] + 2 for i in kept[:-1]) + min(sizes[kept[-1]], 16) > width:
             kept.remove(index)
     first = kept[0]
     room = width - sum(sizes[i] + 2 for i in kept if i != first) + max(0, sizes[kept[-1]] - 12)
-    sizes[first] = max(8, min(sizes[first], room - 2))
+    sizes[first] = min(sizes[first], max(12, room - 2))
     lines = [[column.title for column in columns], *cells]
     return "\n".join(_line(row, kept, columns, sizes, width, cell_len, set_cell_size) for row in lines)
 

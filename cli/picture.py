@@ -6,7 +6,7 @@ from ..graph.estimates import estimated_seconds
 from ..graph.explain import Explanation
 from ..nodes.summary.text import clean
 from ..schema.plan import Plan
-from .output import Column, line_width, seconds, table
+from .output import Column, line_width, seconds, table, wrapped
 
 TASKS = 200
 """Tasks of one phase that the table lists."""
@@ -34,7 +34,7 @@ def plan_text(plan: Plan, found: Explanation) -> str:
         Column("critical"),
         Column("depends on", optional=True),
     ]
-    return "\n".join([table(columns, rows), "", *_totals(found)])
+    return "\n".join([table(columns, rows), "", *map(wrapped, _totals(found))])
 
 
 def _totals(found: Explanation) -> list[str]:

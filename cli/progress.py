@@ -34,7 +34,9 @@ class Running:
     since: float
     attempt: int = 1
     note: str = ""
-    """Why it waits; empty while it works."""
+    """Why it waits for its next attempt; empty while it works."""
+    until: float = 0.0
+    """When it is tried again."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Progress:
     finished: set[str] = field(default_factory=set)
     """Ids of tasks that have ended."""
     running: dict[str, Running] = field(default_factory=dict)
-    """Tasks at work, longest first."""
+    """Tasks at work, and those that wait for their next attempt."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many ended in each status."""
     failures: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=FAILURES))
@@ -61,7 +63,8 @@ class Progress:
             self.running[task] = Running(now, int(event.get("attempt", 1)))
         elif kind == "attempt_failed":
             at_work = self.running.setdefault(task, Running(now))
-            at_work.since, at_work.note = now, str(event.get("error") or "failed")
+            at_work.note = str(event.get("error") or "failed")
+            at_work.until = now + float(event.get("retry_in_s") or 0)
         elif kind == "task_finished":
             self._end(task, str(event.get("status")), str(event.get("error") or ""))
 

@@ -64,7 +64,7 @@ def _task(report: Report, task_id: str) -> TaskResult:
 
 def _text(report: Report) -> str:
     from .finish import counts
-    from .output import Column, clean_lines, seconds, table
+    from .output import Column, clean_lines, seconds, table, wrapped
 
     columns = [
         Column("task"),
@@ -87,13 +87,8 @@ def _text(report: Report) -> str:
         ]
         for result in report.results.values()
     ]
-    warnings = [f"warning: {text}" for text in report.warnings]
-    parts = [
-        table(columns, rows),
-        clean_lines("\n".join([*warnings, counts(report)])),
-        clean_lines(report.summary.text),
-    ]
-    return "\n\n".join(parts)
+    notes = "\n".join([*(f"warning: {text}" for text in report.warnings), counts(report)])
+    return "\n\n".join([table(columns, rows), *(wrapped(clean_lines(part)) for part in (notes, report.summary.text))])
 
 
 def _task_text(result: TaskResult) -> str:
@@ -140,7 +135,7 @@ def runs_command(limit: int, as_json: bool, db: str) -> int:
         Column("thread"),
         Column("status"),
         Column("done", right=True),
-        Column("started"),
+        Column("started", optional=True),
         Column("request or plan", optional=True),
     ]
     if not rows:

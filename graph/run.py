@@ -20,6 +20,7 @@ from ..schema.plan import Plan
 from ..schema.results import Report
 from ..state import RunContext
 from .builder import COLLECT, Graph, build_graph
+from .fan_out import BATCH
 from .report import report_of
 from .runtime import saved_results
 
@@ -67,15 +68,15 @@ async def execute(
         config,
         context=context or RunContext(),
         stream_mode=["custom"] if on_update is None else ["custom", "updates"],
-        subgraphs=on_update is not None,
+        subgraphs=True,  # without it, events from inside a batch do not get here
         control=control,
     )
     listeners = {"custom": on_event, "updates": on_update}
     try:
         async for item in stream:
-            *_, mode, value = item
+            namespace, mode, value = item
             listener = listeners[str(mode)]
-            if listener is not None and isinstance(value, Mapping):
+            if listener is not None and isinstance(value, Mapping) and _is_own(namespace):
                 listener(value)
     except GraphDrained:
         pass
@@ -86,10 +87,15 @@ async def execute(
     return await report(graph, thread_id)
 
 
+def _is_own(namespace: Sequence[str]) -> bool:
+    """Tell whether something comes from the run itself or one of its batches, not from a graph inside a specialist."""
+    return not namespace or (len(namespace) == 1 and namespace[0].split(":")[0] == BATCH)
+
+
 async def _forget_unplanned(graph: Graph, config: RunnableConfig) -> None:
     """Leave nothing of a run that was refused before it had a plan."""
     saver = graph.checkpointer
-    if isinstance(saver, BaseCheckpointSaver) and not (await graph.aget_state(config)).values.get("plan"):
+    if isinstance(saver, BaseCheckpointSaver) and not (await graph.aget_state(config)).values.get("run_id"):
         await saver.adelete_thread(config["configurable"]["thread_id"])
 
 
