@@ -35,7 +35,20 @@ DEADLINE = "the run's deadline has passed"
 class Seat:
     """One branch's place on the board."""
 
-    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], emit: Emit) -> None:
+    __slots__ = (
+        "_board",
+        "_end",
+        "_known",
+        "_turn",
+        "cut",
+        "depends_on",
+        "needs_all",
+        "ready_at",
+        "reason",
+        "task_id",
+    )
+
+    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result]) -> None:
         self.task_id: str = task["id"]
         self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
         self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
@@ -44,9 +57,8 @@ class Seat:
         self.cut = ""
         self._board = board
         self._known = known
-        self._emit = emit
         self._turn: asyncio.Future[Admission] | None = None
-        self._scope: asyncio.Timeout | None = None
+        self._end: Callable[[], None] | None = None
 
     async def admitted(self) -> Admission:
         """Wait until the task may start (it then holds a slot), must be skipped or cancelled, or has to suspend."""
@@ -70,9 +82,9 @@ class Seat:
         found = {need: self._known.get(need) or board.get(need) for need in self.depends_on}
         return {need: result for need, result in found.items() if result is not None}
 
-    def working(self, scope: asyncio.Timeout | None) -> None:
-        """Name the time-out that the deadline may bring forward; `None` when the work is over."""
-        self._scope = scope
+    def working(self, end: Callable[[], None] | None) -> None:
+        """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
+        self._end = end
 
     def release(self) -> None:
         """Give the slot back."""
@@ -89,7 +101,7 @@ class Seat:
 
     def emit(self, event: ProgressEvent) -> None:
         """Put an event on the run's stream."""
-        self._emit(event)
+        self._board.emit(event)
 
     def _decide(self, admission: Admission, reason: str = "") -> None:
         if self._turn is not None and not self._turn.done():
@@ -102,16 +114,19 @@ class Seat:
 
     def _cut(self, reason: str) -> None:
         self.cut = reason
-        if self._scope is not None:
-            self._scope.reschedule(asyncio.get_running_loop().time())
+        if self._end is not None:
+            self._end()
         self._decide("cancel", reason)
 
 
 class Board:
     """Branches, their results and the schedule of one attempt at one superstep."""
 
-    def __init__(self, control: RunControl | None, run: Mapping[str, Any], load_earlier: LoadEarlier | None) -> None:
+    def __init__(
+        self, control: RunControl | None, run: Mapping[str, Any], emit: Emit, load_earlier: LoadEarlier | None
+    ) -> None:
         self.control = control
+        self.emit = emit
         self.results: dict[str, Result] = {}
         self.total: int = run.get("total", 0)
         self.completed: int = run.get("completed", 0)
@@ -132,14 +147,14 @@ class Board:
         deadline = run.get("deadline_at")
         self._deadline = None if deadline is None else deadline + offset
 
-    def enter(self, send: Mapping[str, Any], emit: Emit) -> Seat:
+    def enter(self, send: Mapping[str, Any]) -> Seat:
         """Take a place for the task in `send`. Must be called before the branch's first await."""
         task, known = send["task"], send.get("results") or {}
         if self._deadline is not None and self._deadline <= self._loop.time():
             self._stopped = ("cancel", DEADLINE)
         elif self._deadline is not None and self._alarm is None:
             self._alarm = self._loop.call_at(self._deadline, self._on_deadline)
-        seat = self._seats[task["id"]] = Seat(self, task, known, emit)
+        seat = self._seats[task["id"]] = Seat(self, task, known)
         self._schedule.add(
             seat.task_id,
             seat.depends_on,
@@ -267,5 +282,5 @@ class Boards:
         key = (id(runtime.control), send["superstep"])
         board = self._boards.get(key)
         if board is None:
-            board = self._boards[key] = Board(runtime.control, send["run"], load_earlier)
+            board = self._boards[key] = Board(runtime.control, send["run"], runtime.stream_writer, load_earlier)
         return board

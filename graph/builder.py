@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -88,7 +89,7 @@ def build_graph(
     builder.add_node(PLANNER, _planner_node(planner))
     builder.add_node(COLLECT, _collect)
     builder.add_node(SYNTHESIZER, _synthesizer_node(summarizer))
-    builder.add_node(BATCH, _batch_graph(known, work))
+    builder.add_node(BATCH, _batch_node(_batch_graph(known, work), seating))
     for item in known:
         builder.add_node(item, _both(item, work))
         builder.add_edge(item, COLLECT)
@@ -112,6 +113,19 @@ def _batch_graph(
         builder.add_node(item, _both(item, work))
     builder.add_conditional_edges(START, fan_out_batch, list(specialists))
     return builder.compile(name=BATCH)
+
+
+def _batch_node(batch: CompiledStateGraph[Any, Any, Any, Any], seating: Seating) -> RunnableCallable:
+    """Return the node that runs a part of a large superstep as a graph of its own, on the board that all parts share."""
+
+    async def run_batch(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
+        with nullcontext(seating.board(state["shared"], runtime, config)):  # it lives as long as it is held
+            return await batch.ainvoke(state, config)
+
+    def run_batch_sync(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
+        return batch.invoke(state, config)
+
+    return RunnableCallable(run_batch_sync, run_batch, name=BATCH, trace=False, recurse=False)
 
 
 def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:

@@ -16,7 +16,7 @@ from .rules import verdict
 SYNTHESIZER = "synthesizer"
 BATCH = "batch"
 
-BATCH_SIZE = 250
+BATCH_SIZE = 100
 """Tasks in one level of `Send`; above it, batches fan out again.
 
 LangGraph rebuilds its list of pending writes for each task that finishes (`PregelLoop.put_writes`), which is quadratic
@@ -44,9 +44,9 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
         return SYNTHESIZER
     config = effective_config(plan)
     graph = {task_id: task.get("depends_on", ()) for task_id, task in left.items()}
-    ranks = upward_ranks(graph, {task_id: estimated_seconds(task) for task_id, task in left.items()})
-    order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     chosen = topological(graph)
+    ranks = upward_ranks(graph, {task_id: estimated_seconds(task) for task_id, task in left.items()}, chosen)
+    order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     if phased or config["schedule"] == "phased":
         statuses = {task_id: result["status"] for task_id, result in results.items()}
         chosen = [t for t in chosen if _is_decided(left[t], statuses)]

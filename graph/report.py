@@ -23,7 +23,7 @@ def report_of(snapshot: StateSnapshot, thread_id: str) -> Report:
         RunError: the thread holds no run.
     """
     values = snapshot.values
-    if not values.get("plan"):
+    if not values.get("run_id"):
         raise RunError(f"thread {thread_id!r} holds no planned run")
     results = {**(values.get("results") or {}), **dict(saved_results(snapshot))}
     interrupts = _open_questions(snapshot, results)

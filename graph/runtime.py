@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import StateSnapshot
 
 from ..state import RunContext
-from .board import Boards, LoadEarlier, Result, Seat
+from .board import Board, Boards, LoadEarlier, Result, Seat
 
 CHECKPOINTER = "__pregel_checkpointer"
 RESUMING = "__pregel_resuming"
@@ -31,12 +31,18 @@ class Seating:
 
     def __call__(self, send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Seat:
         """Return the seat of a branch; must be called before its first await."""
+        return self.board(send, runtime, config).enter(send)
+
+    def board(self, shared: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Board:
+        """Return the board of the superstep in which a node runs; it lives as long as somebody holds it.
+
+        A batch asks for it before its branches do: the events of a sub-graph reach only those who stream sub-graphs
+        too, so that the board puts all events on the stream of the graph that made it.
+        """
         context = runtime.context
         if isinstance(context, RunContext) and context.max_parallel is not None:
-            send = {**send, "run": {**send["run"], "max_parallel": context.max_parallel}}
-        board = self.boards.board(runtime, send, self._load_earlier(config))
-        write = runtime.stream_writer
-        return board.enter(send, write)
+            shared = {**shared, "run": {**shared["run"], "max_parallel": context.max_parallel}}
+        return self.boards.board(runtime, shared, self._load_earlier(config))
 
     def _load_earlier(self, config: RunnableConfig) -> LoadEarlier | None:
         """Return how to read an earlier attempt's results; `None` where there can't be any."""

@@ -32,33 +32,45 @@ class AttemptCut(AttemptEnded):
 async def run_attempt(work: Coroutine[Any, Any, Any], timeout_s: float | None, seat: Seat) -> Any:
     """Run one attempt's work, end it when its time is over, and return its output.
 
+    The work is an asyncio task of its own, so that ending it does not end the branch, and so that work which ignores
+    its cancellation can be left behind.
+
     Raises:
         AttemptTimedOut, AttemptCut: it was ended; `abandoned` tells whether it goes on all the same.
         BaseException: whatever the work raised.
     """
-    inner = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    inner = loop.create_task(work)
+    over: asyncio.Future[None] = loop.create_future()
+
+    def end(_: object = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    inner.add_done_callback(end)
+    timer = None if timeout_s is None else loop.call_later(timeout_s, end)
+    seat.working(end)
     try:
-        async with asyncio.timeout(timeout_s) as scope:
-            seat.working(scope)
-            return await asyncio.shield(inner)
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        abandoned = not await _end(inner)
-        raise (AttemptCut(abandoned) if seat.cut else AttemptTimedOut(abandoned)) from None
+        await over
     except asyncio.CancelledError:
-        this = asyncio.current_task()
-        if inner.cancelled() and this is not None and not this.cancelling():
-            raise RuntimeError("the specialist cancelled itself") from None
-        if not inner.done():
-            await _end(inner)
+        await _end(inner)
         raise
     finally:
         seat.working(None)
+        if timer is not None:
+            timer.cancel()
+    if not inner.done():
+        abandoned = not await _end(inner)
+        raise AttemptCut(abandoned) if seat.cut else AttemptTimedOut(abandoned)
+    if inner.cancelled():
+        raise RuntimeError("the specialist cancelled itself")
+    return inner.result()
 
 
 async def _end(inner: asyncio.Future[Any]) -> bool:
     """Cancel the work and wait a little; tell whether it ended."""
+    if inner.done():
+        return True
     inner.cancel()
     done, _ = await asyncio.wait([inner], timeout=GRACE_S)
     if done and not inner.cancelled():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from ..schema.progress import ProgressEvent
@@ -31,8 +30,8 @@ class Seat(Protocol):
     def results(self) -> dict[str, Mapping[str, Any]]:
         """Return the dependencies' results, in the order in which the task names them."""
 
-    def working(self, scope: asyncio.Timeout | None) -> None:
-        """Name the time-out of the work that goes on, so that it can be brought forward."""
+    def working(self, end: Callable[[], None] | None) -> None:
+        """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
 
     def release(self) -> None:
         """Give the slot back."""

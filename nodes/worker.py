@@ -45,6 +45,20 @@ class Worker:
 class Branch:
     """The work of one branch: one task, from its place on the board to its result."""
 
+    __slots__ = (
+        "attempts",
+        "config",
+        "queued_s",
+        "runtime",
+        "seat",
+        "started",
+        "task",
+        "timeout_s",
+        "warnings",
+        "worked_s",
+        "workers",
+    )
+
     def __init__(
         self,
         send: Mapping[str, Any],

@@ -13,12 +13,12 @@ Graph = Mapping[str, Sequence[str]]
 
 
 def dependents(graph: Graph) -> dict[str, list[str]]:
-    """Return the reversed graph: task id -> ids of the tasks that wait for it."""
-    reverse: dict[str, list[str]] = {task: [] for task in graph}
+    """Return the reversed graph: task id -> ids of the tasks that wait for it; tasks that none waits for are absent."""
+    reverse: dict[str, list[str]] = {}
     for task, needs in graph.items():
-        for need in dict.fromkeys(needs):
-            if need in reverse:
-                reverse[need].append(task)
+        for need in dict.fromkeys(needs) if needs else ():
+            if need in graph:
+                reverse.setdefault(need, []).append(task)
     return reverse
 
 
@@ -33,15 +33,15 @@ def topological(graph: Graph) -> list[str]:
 def phases(graph: Graph) -> list[list[str]]:
     """Return the levels of the graph: every task stands in the first level in which its dependencies are done."""
     reverse = dependents(graph)
-    missing = {task: sum(1 for need in dict.fromkeys(needs) if need in reverse) for task, needs in graph.items()}
+    missing = {task: sum(need in graph for need in set(needs)) if needs else 0 for task, needs in graph.items()}
     level = [task for task, count in missing.items() if count == 0]
-    position = {task: index for index, task in enumerate(graph)}
+    position = {task: index for index, task in enumerate(graph)} if len(level) < len(graph) else {}
     found: list[list[str]] = []
     while level:
         found.append(level)
         following: list[str] = []
         for task in level:
-            for dependent in reverse[task]:
+            for dependent in reverse.get(task, ()):
                 missing[dependent] -= 1
                 if missing[dependent] == 0:
                     following.append(dependent)
@@ -49,15 +49,21 @@ def phases(graph: Graph) -> list[list[str]]:
     return found
 
 
-def upward_ranks(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:
+def upward_ranks(graph: Graph, seconds: Mapping[str, float], order: Sequence[str] | None = None) -> dict[str, float]:
     """Return for each task the longest remaining path, its own seconds included.
 
     The rank by which HEFT orders ready tasks (Topcuoglu, Hariri, Wu, 2002), without communication costs.
+
+    Args:
+        graph: the dependencies.
+        seconds: each task's duration.
+        order: the tasks in topological order, if it is known already.
     """
     reverse = dependents(graph)
     ranks: dict[str, float] = {}
-    for task in reversed(topological(graph)):
-        ranks[task] = seconds[task] + max((ranks[later] for later in reverse[task]), default=0.0)
+    for task in reversed(topological(graph) if order is None else order):
+        later = reverse.get(task)
+        ranks[task] = seconds[task] + (max([ranks[dependent] for dependent in later]) if later else 0.0)
     return ranks
 
 
@@ -69,5 +75,5 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> list[str]:
     candidates = [task for task, needs in graph.items() if not any(need in graph for need in needs)]
     while candidates:
         path.append(max(candidates, key=ranks.__getitem__))
-        candidates = reverse[path[-1]]
+        candidates = reverse.get(path[-1], [])
     return path

@@ -36,8 +36,8 @@ def test_the_wheel_holds_the_code_and_its_data_alone(tmp_path: Path) -> None:
     """Every module, the typing marker and the workflows are in it; tests and benchmarks are not."""
     source = tmp_path / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__"))
-    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", str(tmp_path), str(source)]
-    subprocess.run(command, check=True, capture_output=True)
+    options = ["--no-build-isolation", "--no-deps", "--wheel-dir", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(source)], check=True, capture_output=True)
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     modules = {
         f"fanwise/{path.relative_to(ROOT).as_posix()}"

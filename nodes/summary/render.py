@@ -147,7 +147,8 @@ def _findings(findings: Sequence[Finding], lead: str) -> list[str]:
 
 def _outputs(tasks: Sequence[View]) -> list[str]:
     plain = [task for task in tasks if task.ok and task.report is None]
-    return _capped([f"- {task.task_id}: {_short(task)}" for task in plain], OUTPUTS)
+    shown = [f"- {task.task_id}: {_short(task)}" for task in plain[:OUTPUTS]]
+    return shown if len(plain) <= OUTPUTS else [*shown, f"… and {len(plain) - OUTPUTS} more."]
 
 
 def _short(task: View) -> str:

@@ -112,7 +112,7 @@ def json_native(value: Any, depth: int = _DEPTH) -> JsonValue:
 
 def as_report(output: JsonValue) -> CheckReport | None:
     """Return an output as a check's report: as it is, or, if it has a list of findings, as far as they can be read."""
-    if not isinstance(output, dict):
+    if not isinstance(output, dict) or not ("findings" in output or "check" in output):
         return None
     try:
         return CheckReport.model_validate(output)

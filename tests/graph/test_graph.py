@@ -500,6 +500,19 @@ def test_run_is_refused_inside_an_event_loop(go: Go) -> None:
         go(scenario())
 
 
+def test_events_from_inside_batches_reach_the_plain_stream(go: Go) -> None:
+    """Whoever streams `custom` sees every task of a large plan, without asking for sub-graphs."""
+
+    async def scenario() -> list[Any]:
+        plan = waits(*({"id": f"t{i}", "depends_on": [f"t{i - 1}"] if i else []} for i in range(7)))
+        stream = build_graph(batch_size=3).astream({"plan": plan}, stream_mode="custom")
+        return [event async for event in stream]
+
+    finished = [event for event in go(scenario()) if event["type"] == "task_finished"]
+    assert [event["task_id"] for event in finished] == [f"t{i}" for i in range(7)]
+    assert finished[-1]["completed"] == finished[-1]["total"] == 7
+
+
 def test_events_tell_the_story(go: Go) -> None:
     """Run, queued, started, finished: each task in order, and all of them typed dicts."""
     events: list[Any] = []

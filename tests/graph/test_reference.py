@@ -28,7 +28,9 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
         task: dict[str, Any] = {
             "id": f"t{index}",
             "specialist": draw(st.sampled_from(["work", "work in thread"])) if behaviour != "hang" else "work",
-            "depends_on": sorted(f"t{i}" for i in draw(st.sets(st.integers(0, max(index - 1, 0)), max_size=3)) if i < index),
+            "depends_on": [f"t{i}" for i in sorted(draw(st.sets(st.integers(0, index - 1), max_size=3)))]
+            if index
+            else [],
             "run_if": draw(st.sampled_from(RULES)),
             "required": draw(st.booleans()),
             "input": {"do": behaviour, "s": draw(st.sampled_from([0, 0, 0.001, 0.003]))},
@@ -57,14 +59,17 @@ def expected(plan: dict[str, Any]) -> dict[str, str]:
         task = tasks[f"t{number}"]
         ended = [found[need] for need in task["depends_on"]]
         failed = [status for status in ended if status in ("failed", "timed_out")]
-        runs = not ended or {
-            "all_success": all(status == "succeeded" for status in ended),
-            "all_done": True,
-            "one_success": "succeeded" in ended,
-            "one_failed": bool(failed),
-            "none_failed": not failed,
-            "always": True,
-        }[task["run_if"]]
+        runs = (
+            not ended
+            or {
+                "all_success": all(status == "succeeded" for status in ended),
+                "all_done": True,
+                "one_success": "succeeded" in ended,
+                "one_failed": bool(failed),
+                "none_failed": not failed,
+                "always": True,
+            }[task["run_if"]]
+        )
         ends = {"fail": "failed", "hang": "timed_out"}.get(task["input"]["do"], "succeeded")
         found[task["id"]] = ends if runs else "skipped"
     return found
@@ -113,9 +118,7 @@ def test_every_task_ends_as_the_reference_says(plan: dict[str, Any], batch_size:
             time.sleep(task.input["s"])  # type: ignore[arg-type]
             return outcome(task, results, attempt)
 
-    graph = build_graph(
-        [work, work_in_thread], checkpointer=InMemorySaver() if saved else None, batch_size=batch_size
-    )
+    graph = build_graph([work, work_in_thread], checkpointer=InMemorySaver() if saved else None, batch_size=batch_size)
     out = asyncio.run(asyncio.wait_for(graph.ainvoke({"plan": plan}, {"configurable": {"thread_id": "t"}}), 30))
 
     reference, results = expected(plan), out["results"]
