@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from .conftest import COMMAND, Shell
+from .conftest import COMMAND, Inside, Shell
 
 OK = {"id": "a", "input": {"output": {"rows": 3}}}
 BAD = {"id": "b", "input": {"fail": "the disk is full"}}
@@ -32,17 +32,19 @@ def test_a_plan_runs_and_its_summary_is_all_that_standard_output_holds(shell: Sh
         ([{**BAD, "fallback": {"output": 1}}], {}, 0, "succeeded"),
     ],
 )
-def test_the_exit_code_tells_how_the_run_ended(shell: Shell, tasks: list, config: dict, code: int, status: str) -> None:
+def test_the_exit_code_tells_how_the_run_ended(
+    inside: Inside, tasks: list, config: dict, code: int, status: str
+) -> None:
     """0 succeeded, 1 failed, 4 in part; the report says the same, with results in plan order."""
-    done = shell("run", shell.plan(tasks, **config), "--json")
+    done = inside("run", inside.plan(tasks, **config), "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["status"]) == (code, status)
     assert list(report["results"]) == [task["id"] for task in tasks]
 
 
-def test_json_has_the_fields_that_scripts_rely_on(shell: Shell) -> None:
+def test_json_has_the_fields_that_scripts_rely_on(inside: Inside) -> None:
     """The report's fields, its results' and its metrics' are those of the contract."""
-    report = shell.json("run", shell.plan([OK]))
+    report = inside.json("run", inside.plan([OK]))
     assert {"thread_id", "status", "summary", "results", "metrics", "interrupts", "warnings"} <= set(report)
     assert {"text", "severity", "findings", "recommendations"} <= set(report["summary"])
     result = {"task_id", "specialist", "status", "output", "error", "attempts", "queued_s", "duration_s"}
@@ -52,23 +54,23 @@ def test_json_has_the_fields_that_scripts_rely_on(shell: Shell) -> None:
     assert counts | times <= set(report["metrics"])
 
 
-def test_a_failed_task_is_shown_with_its_reason(shell: Shell) -> None:
+def test_a_failed_task_is_shown_with_its_reason(inside: Inside) -> None:
     """The reason is in the progress and in the summary."""
-    done = shell("run", shell.plan([BAD]))
+    done = inside("run", inside.plan([BAD]))
     assert "b failed" in done.stderr and "the disk is full" in done.stderr
     assert "the disk is full" in done.stdout
 
 
-def test_quiet_says_nothing_but_the_result(shell: Shell) -> None:
+def test_quiet_says_nothing_but_the_result(inside: Inside) -> None:
     """With -q, standard error stays empty."""
-    done = shell("run", shell.plan([OK, BAD]), "-q")
+    done = inside("run", inside.plan([OK, BAD]), "-q")
     assert done.stderr == "" and "1 of 2 tasks succeeded" in done.stdout
 
 
-def test_verbose_tells_every_step(shell: Shell) -> None:
+def test_verbose_tells_every_step(inside: Inside) -> None:
     """With -v there are lines for queued, started and failed attempts."""
     retry = {"max_attempts": 2, "initial_s": 0}
-    done = shell("run", shell.plan([{"id": "a", "input": {"fail_times": 1}, "retry": retry}]), "-v")
+    done = inside("run", inside.plan([{"id": "a", "input": {"fail_times": 1}, "retry": retry}]), "-v")
     for text in ("a queued", "a started", "attempt 1 failed", "started, attempt 2", "a succeeded"):
         assert text in done.stderr
 
@@ -89,52 +91,54 @@ def test_a_plan_comes_from_standard_input_in_the_dispatchers_words_too(shell: Sh
         assert report["status"] == "succeeded" and report["results"]["b"]["output"]["results"] == ["a"]
 
 
-def test_a_refused_plan_runs_nothing_and_leaves_no_run(shell: Shell) -> None:
+def test_a_refused_plan_runs_nothing_and_leaves_no_run(inside: Inside) -> None:
     """Every problem is listed with its line, the code is 2, and the database has no such run."""
-    shell("run", shell.plan([OK]), "--thread", "good")
-    bad = shell.write("bad.yaml", "tasks:\n  - {id: a, specialist: wiat}\n  - {id: b, specialist: wait, depends_on: [x]}\n")
-    done = shell("run", bad, "--thread", "bad", "--json")
+    inside("run", inside.plan([OK]), "--thread", "good")
+    bad = inside.write(
+        "bad.yaml", "tasks:\n  - {id: a, specialist: wiat}\n  - {id: b, specialist: wait, depends_on: [x]}\n"
+    )
+    done = inside("run", bad, "--thread", "bad", "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
     assert error["kind"] == "plan" and [problem["line"] for problem in error["problems"]] == [2, 3]
     assert "did you mean 'wait'?" in done.stderr
-    assert [row["thread_id"] for row in shell.json("runs")] == ["good"]
+    assert [row["thread_id"] for row in inside.json("runs")] == ["good"]
 
 
-def test_a_request_that_is_refused_inside_the_graph_leaves_no_run(shell: Shell) -> None:
+def test_a_request_that_is_refused_inside_the_graph_leaves_no_run(inside: Inside) -> None:
     """What only the planner can refuse leaves nothing either."""
-    shell("run", shell.plan([OK]), "--thread", "good")
-    done = shell("ask", "why?", "--events", "nowhere.log", "--json")
+    inside("run", inside.plan([OK]), "--thread", "good")
+    done = inside("ask", "why?", "--events", "nowhere.log", "--json")
     assert done.returncode == 2 and json.loads(done.stdout)["error"]["kind"] == "events"
-    assert [row["thread_id"] for row in shell.json("runs")] == ["good"]
+    assert [row["thread_id"] for row in inside.json("runs")] == ["good"]
 
 
-def test_a_request_without_a_log_says_what_to_do(shell: Shell) -> None:
+def test_a_request_without_a_log_says_what_to_do(inside: Inside) -> None:
     """The message names the option, and the command that writes a sample."""
-    done = shell("ask", "Why did web-03 go quiet?")
+    done = inside("ask", "Why did web-03 go quiet?")
     assert done.returncode == 2 and done.stdout == ""
     assert "--events PATH" in done.stderr and "fanwise sample DIR" in done.stderr
 
 
-def test_a_request_is_answered_from_a_log(shell: Shell) -> None:
+def test_a_request_is_answered_from_a_log(inside: Inside) -> None:
     """The log can be named by a relative path; its checks run and are summed up."""
     line = "Mar  4 10:{:02}:00 web-01 app[1]: all is well\n"
-    shell.write("syslog", "".join(line.format(minute) for minute in range(50)))
-    done = shell("ask", "is all healthy?", "--events", "syslog", "--json")
+    inside.write("syslog", "".join(line.format(minute) for minute in range(50)))
+    done = inside("ask", "is all healthy?", "--events", "syslog", "--json")
     report = json.loads(done.stdout)
     assert done.returncode == 0 and len(report["results"]) >= 2, done.stderr
 
 
-def test_a_workflow_of_ones_own_takes_parameters(shell: Shell) -> None:
+def test_a_workflow_of_ones_own_takes_parameters(inside: Inside) -> None:
     """Values are JSON where they read as JSON, else text; NaN is no JSON."""
-    (shell.folder / "flows").mkdir()
+    (inside.folder / "flows").mkdir()
     text = "name: mine\nparams: {n: {required: true}, s: {}, x: {}}\n"
     task = '{id: a, specialist: wait, input: {output: ["{{params.n}}", "{{params.s}}", "{{params.x}}"]}}'
-    shell.write("flows/mine.yaml", f"{text}tasks:\n  - {task}\n")
+    inside.write("flows/mine.yaml", f"{text}tasks:\n  - {task}\n")
     given = ("--param", "n=[1, 2]", "--param", "s=web-03", "--param", "x=NaN")
-    report = shell.json("ask", "--workflow", "mine", "--workflows", "flows", *given)
+    report = inside.json("ask", "--workflow", "mine", "--workflows", "flows", *given)
     assert report["results"]["a"]["output"] == [[1, 2], "web-03", "NaN"]
-    twice = shell("ask", "--workflow", "mine", "--workflows", "flows", "--param", "n=1", "--param", "n=2")
+    twice = inside("ask", "--workflow", "mine", "--workflows", "flows", "--param", "n=1", "--param", "n=2")
     assert twice.returncode == 2 and "--param n is given twice" in twice.stderr
 
 
@@ -152,29 +156,29 @@ def test_a_workflow_of_ones_own_takes_parameters(shell: Shell) -> None:
         ("--thread", "x" * 201),
     ],
 )
-def test_a_value_that_makes_no_sense_is_bad_usage(shell: Shell, option: tuple[str, str]) -> None:
+def test_a_value_that_makes_no_sense_is_bad_usage(inside: Inside, option: tuple[str, str]) -> None:
     """The code is 2, the option is named, nothing ran, and there is no traceback."""
-    done = shell("run", shell.plan([OK]), *option)
+    done = inside("run", inside.plan([OK]), *option)
     assert done.returncode == 2 and done.stdout == ""
     assert option[0] in done.stderr and "Traceback" not in done.stderr and "\x1b" not in done.stderr
-    assert not (shell.folder / ".fanwise").exists()
+    assert not (inside.folder / ".fanwise").exists()
 
 
-def test_options_win_over_the_plan(shell: Shell) -> None:
+def test_options_win_over_the_plan(inside: Inside) -> None:
     """A slot limit and a time-out of the command line take the place of the plan's."""
     tasks = [{"id": f"t{n}", "input": {"seconds": 0.15}} for n in range(4)]
-    report = shell.json("run", shell.plan(tasks, max_parallel=4), "--max-parallel", "1")
+    report = inside.json("run", inside.plan(tasks, max_parallel=4), "--max-parallel", "1")
     assert report["metrics"]["makespan_s"] >= 0.6
-    slow = shell.plan([{"id": "a", "input": {"hang": True}}], timeout_s=60)
-    assert shell.json("run", slow, "--timeout", "0.1")["results"]["a"]["status"] == "timed_out"
-    assert shell.json("run", slow, "--deadline", "0.2")["results"]["a"]["status"] == "cancelled"
+    slow = inside.plan([{"id": "a", "input": {"hang": True}}], timeout_s=60)
+    assert inside.json("run", slow, "--timeout", "0.1")["results"]["a"]["status"] == "timed_out"
+    assert inside.json("run", slow, "--deadline", "0.2")["results"]["a"]["status"] == "cancelled"
 
 
-def test_a_thread_is_not_run_twice(shell: Shell) -> None:
+def test_a_thread_is_not_run_twice(inside: Inside) -> None:
     """A name that a run has already is refused; the message names what can be done with it."""
-    plan = shell.plan([OK])
-    shell("run", plan, "--thread", "mine")
-    again = shell("run", plan, "--thread", "mine")
+    plan = inside.plan([OK])
+    inside("run", plan, "--thread", "mine")
+    again = inside("run", plan, "--thread", "mine")
     assert again.returncode == 2
     assert "fanwise resume mine" in again.stderr and "fanwise show mine" in again.stderr
 
@@ -204,18 +208,18 @@ def test_specialists_of_ones_own_come_from_a_file_or_a_module(shell: Shell) -> N
         ("raise SystemExit(0)\n", "SystemExit"),
     ],
 )
-def test_code_that_is_no_good_is_bad_usage(shell: Shell, code: str, message: str) -> None:
+def test_code_that_is_no_good_is_bad_usage(inside: Inside, code: str, message: str) -> None:
     """The file and the line are named."""
-    done = shell("run", shell.plan([OK]), "--specialists", shell.write("mine.py", code))
+    done = inside("run", inside.plan([OK]), "--specialists", inside.write("mine.py", code))
     assert done.returncode == 2 and message in done.stderr and "mine.py" in done.stderr
 
 
-def test_text_of_tasks_can_not_command_the_terminal(shell: Shell) -> None:
+def test_text_of_tasks_can_not_command_the_terminal(inside: Inside) -> None:
     """Control characters of ids, errors and outputs are left out; markup is text."""
     evil = "\x1b[31m[bold]x[/bold]\x1b]0;title\x07\u202e\r\n"
     tasks = [{"id": "a", "input": {"fail": evil}}, {"id": "[red]b", "input": {"output": evil}}]
-    done = shell("run", shell.plan(tasks), "-v", "--thread", "t")
-    shown = shell("show", "t").stdout + shell("show", "t", "--task", "[red]b").stdout
+    done = inside("run", inside.plan(tasks), "-v", "--thread", "t")
+    shown = inside("show", "t").stdout + inside("show", "t", "--task", "[red]b").stdout
     for mark in ("\x1b", "\x07", "\u202e"):
         assert mark not in done.stdout + done.stderr + shown
     assert "[bold]x[/bold]" in done.stderr and "[red]b" in done.stderr
@@ -249,9 +253,9 @@ def test_an_unknown_command_names_the_nearest() -> None:
     assert done.returncode == 2 and "did you mean 'validate'?" in done.stderr
 
 
-def test_a_database_that_is_none_is_refused(shell: Shell) -> None:
+def test_a_database_that_is_none_is_refused(inside: Inside) -> None:
     """A file that is no SQLite database, and an address that is no path, end with a message."""
-    plan = shell.plan([OK])
+    plan = inside.plan([OK])
     for db in (plan, "postgresql://host/db"):
-        done = shell("run", plan, "--db", db)
+        done = inside("run", plan, "--db", db)
         assert done.returncode == 2 and "--db" in done.stderr and "Traceback" not in done.stderr

@@ -9,9 +9,7 @@ import time
 
 import pytest
 
-from .conftest import Shell
-
-pytestmark = pytest.mark.slow
+from .conftest import Inside, Shell
 
 
 def _wait_for(process: subprocess.Popen[str], text: str) -> str:
@@ -98,18 +96,18 @@ def test_a_resumed_run_takes_a_deadline_and_slots_of_its_own(shell: Shell) -> No
     assert report["summary"]["text"] and done.returncode == 1
 
 
-def test_a_run_that_is_over_is_just_shown(shell: Shell) -> None:
+def test_a_run_that_is_over_is_just_shown(inside: Inside) -> None:
     """Nothing runs again; the exit code is that of the run."""
-    shell("run", shell.plan([{"id": "a", "input": {"fail": "no"}}]), "--thread", "t")
-    done = shell("resume", "t")
+    inside("run", inside.plan([{"id": "a", "input": {"fail": "no"}}]), "--thread", "t")
+    done = inside("resume", "t")
     assert done.returncode == 1 and "is over" in done.stderr and "0 of 1" in done.stdout
 
 
-def test_an_unknown_run_names_the_nearest(shell: Shell) -> None:
+def test_an_unknown_run_names_the_nearest(inside: Inside) -> None:
     """The message says what there is; without a database it says so."""
-    assert "no database of runs" in shell("resume", "t").stderr
-    shell("run", shell.plan([{"id": "a"}]), "--thread", "nightly-1")
-    done = shell("resume", "nightly-2")
+    assert "no database of runs" in inside("resume", "t").stderr
+    inside("run", inside.plan([{"id": "a"}]), "--thread", "nightly-1")
+    done = inside("resume", "nightly-2")
     assert done.returncode == 2 and "did you mean 'nightly-1'?" in done.stderr and "fanwise runs" in done.stderr
 
 
