@@ -29,7 +29,7 @@ from ..schema.progress import RunFinished, RunStarted
 from ..state import BatchOutput, BatchState, Input, Output, RunContext, State
 from .background import run_in_background
 from .fan_out import BATCH, BATCH_SIZE, SYNTHESIZER, fan_out, fan_out_batch
-from .runtime import Seating
+from .runtime import TASKS, Seating
 
 PLANNER = "planner"
 COLLECT = "collect"
@@ -112,7 +112,9 @@ def _batch_graph(
     for item in specialists:
         builder.add_node(item, _both(item, work))
     builder.add_conditional_edges(START, fan_out_batch, list(specialists))
-    return builder.compile(name=BATCH)
+    batch = builder.compile(name=BATCH)
+    batch.input_channels = TASKS  # its input are the `Send`s themselves: one superstep and one save of them less
+    return batch
 
 
 def _batch_node(batch: CompiledStateGraph[Any, Any, Any, Any], seating: Seating) -> RunnableCallable:
@@ -120,10 +122,10 @@ def _batch_node(batch: CompiledStateGraph[Any, Any, Any, Any], seating: Seating)
 
     async def run_batch(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
         with nullcontext(seating.board(state["shared"], runtime, config)):  # it lives as long as it is held
-            return await batch.ainvoke(state, config)
+            return await batch.ainvoke(fan_out_batch(state), config)
 
     def run_batch_sync(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
-        return batch.invoke(state, config)
+        return batch.invoke(fan_out_batch(state), config)
 
     return RunnableCallable(run_batch_sync, run_batch, name=BATCH, trace=False, recurse=False)
 

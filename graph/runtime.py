@@ -18,7 +18,13 @@ from ..state import RunContext
 from .board import Board, Boards, LoadEarlier, Result, Seat
 
 CHECKPOINTER = "__pregel_checkpointer"
+"""Where LangGraph puts the run's checkpointer in a node's configuration."""
+
 RESUMING = "__pregel_resuming"
+"""Whether the invocation goes on with a run that was there before."""
+
+TASKS = "__pregel_tasks"
+"""The channel that `Send`s are written to."""
 
 
 @dataclass
