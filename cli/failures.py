@@ -55,6 +55,9 @@ def problem_object(problem: Problem) -> dict[str, Any]:
 
 def _tell_usage(error: click.ClickException) -> None:
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(error.format_message())
+        return
     if context is not None:
         say(context.get_usage())
     say(f"error: {clean_lines(error.format_message())}")

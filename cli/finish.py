@@ -28,7 +28,7 @@ def notes(report: Report, job: Job) -> list[str]:
         asking = ", ".join(question.task_id or question.id for question in report.interrupts[:8])
         lines.append(f"paused: waits for a person ({asking})")
     if exit_code(report.status) == INTERRUPTED:
-        lines.append(f"interrupted: `{job.command('resume')}` goes on with it")
+        lines.append(f"to go on: {job.command('resume')}")
     lines.append(f"thread {report.thread_id} · {job.command('show')}")
     return lines
 

@@ -90,7 +90,7 @@ class LiveDisplay:
 
     def _at_work(self, task: str, running: Running, now: float) -> Text:
         if running.note:
-            tail = f" again in {max(0.0, running.until - now):.0f} s"
+            tail = f", again in {max(0.0, running.until - now):.0f} s"
             return self._row(("~ ", "yellow"), task, running.note, tail)
         tail = f" {now - running.since:.0f} s"
         if running.attempt > 1:

@@ -45,7 +45,8 @@ def _indent(line: str) -> str:
 def say(text: str) -> None:
     """Write a line to standard error; nobody listening is no error."""
     try:
-        click.echo(text, err=True)
+        sys.stderr.write(text + "\n")  # not click.echo: it goes past the live display, which would draw over it
+        sys.stderr.flush()
     except (OSError, ValueError):
         return
 

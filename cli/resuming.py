@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..nodes.specialist import Specialist
     from ..schema.results import Report
     from .job import Job
+    from .progress import Progress
 
 
 @click.command("resume")
@@ -83,10 +84,19 @@ async def _resume(job: Job, specialists: list[Specialist]) -> Report:
                     f"the run {job.thread_id!r} needs specialists that are not here: {', '.join(missing)}; "
                     "give the code that has them with --specialists FILE.py"
                 )
-            ended = [r.task_id for r in before.results.values() if r.status not in ("pending", "paused")]
-            progress = Progress(total=len(before.results), finished=set(ended))
+            progress = _progress(before)
         traces = Traces(job.thread_id, job.trace_dir, plan)
         graph = build_graph(specialists, checkpointer=saver)
         report = await drive(graph, None, job, progress, traces)
     traces.finish(report)
     return report
+
+
+def _progress(before: Report) -> Progress:
+    """Return where a stopped run stands."""
+    from collections import Counter
+
+    from .progress import Progress
+
+    ended = {r.task_id: r.status for r in before.results.values() if r.status not in ("pending", "paused")}
+    return Progress(total=len(before.results), finished=set(ended), counts=Counter(ended.values()))

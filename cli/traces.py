@@ -40,6 +40,7 @@ class Traces:
         self._folder = folder
         self._tasks: dict[str, Mapping[str, Any]] = {}
         self._names: dict[str, str] = {}
+        self._written: set[str] = set()
         self._told = False
         self._begun = datetime.now(UTC)
         if plan is not None:
@@ -69,7 +70,8 @@ class Traces:
         if self._folder is None:
             return None
         for task_id, result in report.results.items():
-            self._guarded(self._write_task, task_id, result.model_dump(mode="json"))
+            if task_id not in self._written:
+                self._guarded(self._write_task, task_id, result.model_dump(mode="json"))
         path = Path(self._folder) / f"dispatch-{self._begun:%Y%m%dT%H%M%S.%fZ}.json"
         return path if self._guarded(write_json, path, self._index(report)) else None
 
@@ -92,6 +94,7 @@ class Traces:
             "usage": result.get("usage"),
         }
         write_json(Path(self._folder) / self._names[task_id], trace)
+        self._written.add(task_id)
 
     def _index(self, report: Report) -> dict[str, Any]:
         return {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
 
 import pytest
 
-from .conftest import Inside, Shell
+from .conftest import COMMAND, Inside, Shell
 
 
 def _wait_for(process: subprocess.Popen[str], text: str) -> str:
@@ -125,3 +127,29 @@ def test_a_run_whose_specialists_are_not_here_is_not_resumed(shell: Shell) -> No
     assert refused.returncode == 2 and "mine" in refused.stderr and "--specialists" in refused.stderr
     assert shell("show", "t").returncode == 0
     assert shell("resume", "t", "--specialists", "mine.py").returncode == 0
+
+
+def test_the_live_display_tells_that_it_stops(shell: Shell) -> None:
+    """On a terminal, the bar is drawn and the message about the stop is not drawn over."""
+    near, far = pty.openpty()
+    plan = shell.plan([{"id": "first", "input": {"seconds": 2}}, {"id": "then", "depends_on": ["first"]}])
+    env = {**shell.env, "TERM": "xterm", "COLUMNS": "60", "LINES": "20"}
+    command = [*COMMAND, "run", plan, "--thread", "t"]
+    process = subprocess.Popen(command, cwd=shell.folder, stdout=subprocess.DEVNULL, stderr=far, env=env)
+    os.close(far)
+    drawn = b""
+    while chunk := _read(near):
+        before, drawn = drawn, drawn + chunk
+        if b"first" in drawn and b"first" not in before:
+            process.send_signal(signal.SIGINT)
+    os.close(near)
+    assert process.wait(30) == 130
+    text = drawn.decode()
+    assert "0/2" in text and "stopping: what runs comes to its end" in text and "to go on: fanwise resume t" in text
+
+
+def _read(near: int) -> bytes:
+    try:
+        return os.read(near, 4096)
+    except OSError:  # the other end is closed
+        return b""
