@@ -28,6 +28,9 @@ LoadEarlier = Callable[[], Awaitable[Mapping[str, Result]]]
 Emit = Callable[[ProgressEvent], None]
 """Puts an event on the run's stream."""
 
+DRAIN_POLL_S = 0.25
+"""How often a branch that waits for its next attempt looks whether the run is to drain, in seconds."""
+
 DEADLINE = "the run's deadline has passed"
 """Why the deadline cut a task short."""
 
@@ -70,11 +73,13 @@ class Seat:
         """Wait between two attempts, holding nothing; then queue for a slot again."""
         loop = asyncio.get_running_loop()
         self._turn = loop.create_future()
-        timer = loop.call_later(seconds, self._board.requeue, self.task_id)
-        try:
-            return await self._turn
-        finally:
-            timer.cancel()
+        until = loop.time() + seconds
+        while (left := until - loop.time()) > 0 and not self._turn.done():
+            await asyncio.wait([self._turn], timeout=min(left, DRAIN_POLL_S))
+            self._board.wake()  # nothing else may happen that would tell of a drain
+        if not self._turn.done():
+            self._board.requeue(self.task_id)
+        return await self._turn
 
     def results(self) -> dict[str, Result]:
         """Return the results of the dependencies that have ended, in the order in which the task names them."""

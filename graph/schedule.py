@@ -79,14 +79,16 @@ class Schedule:
     ) -> None:
         """Register a task; `known` holds the statuses of dependencies that ended before this superstep."""
         entry = self._entries[task_id] = _Entry(depends_on, run_if, rank, order)
-        statuses = self.statuses
+        statuses, is_open = self.statuses, run_if == "all_success"
         for need in depends_on:
             if need in known:
                 statuses[need] = known[need]
-            elif need not in statuses:
+            if need not in statuses:
                 entry.missing += 1
                 self._dependents.setdefault(need, []).append(task_id)
-        if not entry.missing or run_if != "all_success":
+            elif statuses[need] != "succeeded":
+                is_open = False
+        if not (is_open and entry.missing):
             self._fresh.append(task_id)
 
     def settle(self, task_id: str, status: str) -> None:

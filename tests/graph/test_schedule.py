@@ -53,6 +53,13 @@ def test_the_longest_remaining_path_goes_first() -> None:
     assert schedule.decide(0.0).start == ["also high"]
 
 
+def test_a_task_that_can_not_run_any_more_is_skipped_at_once() -> None:
+    """A dependency that failed before decides, though another one is still open."""
+    schedule = Schedule(Limits(None))
+    schedule.add("a", ["failed before", "open"], known={"failed before": "failed"})
+    assert [skip.task_id for skip in schedule.decide(0.0).skip] == ["a"]
+
+
 def test_starts_keep_their_distance() -> None:
     """With a start rate, the scheduler says when to ask again, and never starts two tasks too close."""
     schedule = Schedule(Limits(None, starts_per_s=2.0))
