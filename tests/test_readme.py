@@ -1,0 +1,48 @@
+"""The README's examples work, and its picture is the graph's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fanwise.graph import build_graph, explain, run
+from fanwise.state import Plan
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def block(language: str) -> str:
+    """The first block of code in a language."""
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_picture_is_the_graphs_own() -> None:
+    """The Mermaid block is what LangGraph draws today."""
+    drawn = build_graph().get_graph().draw_mermaid().strip().replace("\t", "    ")
+    assert block("mermaid").strip() == drawn
+
+
+def test_the_python_example_prints_what_it_says(capsys: Any) -> None:
+    """The example runs as it stands."""
+    exec(compile(block("python"), "README.md", "exec"), {})
+    assert capsys.readouterr().out == "succeeded 11\n"
+
+
+def test_the_plan_file_runs() -> None:
+    """The example plan is valid, can be explained, and succeeds."""
+    plan = Plan.load(block("yaml"))
+    assert explain(plan).critical_path == ("build", "publish")
+    report = run(plan)
+    assert report.status == "succeeded"
+    assert report.results["lint"].attempts == 2
+
+
+def test_every_page_that_is_named_exists() -> None:
+    """No link of the README or the docs leads nowhere."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
