@@ -76,6 +76,8 @@ class State(TypedDict, total=False):
     params: dict[str, Any]
     plan: dict[str, Any]
     """The validated plan; only what was set is in it."""
+    chosen: str
+    """How the plan was chosen, in a sentence, where a request's words chose it."""
     run_id: str
     """Made anew by the planner; tells this run's supersteps from those of other runs."""
     superstep: int

@@ -14,6 +14,13 @@ MANY = 200
 """Runs of more tasks tell only failures, and every twentieth part of the way."""
 
 
+def started(event: Mapping[str, Any]) -> str:
+    """Return the line that tells what is about to run, and why that."""
+    total = int(event.get("total", 0))
+    why = clean(str(event.get("why") or ""), 400)
+    return f"{clean(str(event.get('plan')), 120)}: {total} task{'s' if total != 1 else ''}{'. ' if why else ''}{why}"
+
+
 class Lines:
     """One line for each task that ends; with `verbose`, for each step."""
 
@@ -30,7 +37,7 @@ class Lines:
             if progress.done > before:
                 self._ended(event)
         elif kind == "run_started":
-            say(f"{progress.total} task{'s' if progress.total != 1 else ''}")
+            say(started(event))
         elif kind == "attempt_failed":
             again = event.get("retry_in_s")
             rest = "" if again is None else f"; again in {seconds(again)}"

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..nodes.summary.text import clean
+from .lines import started
 from .progress import Progress, Running
 
 TICK_S = 0.125
@@ -50,6 +51,8 @@ class LiveDisplay:
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Take a progress event; it is drawn with the next tick."""
         self._progress.take(event, time.monotonic())
+        if event.get("type") == "run_started":
+            self._console.print(Text(started(event), style="dim"))
 
     async def tick(self) -> None:
         """Draw the picture again and again."""

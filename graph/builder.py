@@ -142,15 +142,20 @@ def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
 def _planner_node(planner: Planner) -> RunnableCallable:
     def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
         update = planner(state, runtime.context)
-        runtime.stream_writer(RunStarted(type="run_started", total=len(update["plan"]["tasks"])))
+        runtime.stream_writer(_started(update))
         return _warned(update, config, is_sync=True)
 
     async def plan(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
         update = await asyncio.to_thread(planner, state, runtime.context)
-        runtime.stream_writer(RunStarted(type="run_started", total=len(update["plan"]["tasks"])))
+        runtime.stream_writer(_started(update))
         return _warned(update, config, is_sync=False)
 
     return RunnableCallable(plan_sync, plan, name=PLANNER, trace=False)
+
+
+def _started(update: Mapping[str, Any]) -> RunStarted:
+    plan = update["plan"]
+    return RunStarted(type="run_started", total=len(plan["tasks"]), plan=plan.get("name") or "plan", why=update["chosen"])
 
 
 def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) -> dict[str, Any]:

@@ -17,11 +17,17 @@ from ..schema.errors import PlanError, Problem
 from ..schema.plan import Plan
 from ..schema.results import TaskResult
 from ..state import RunContext, State
-from .router import route
+from .router import Route, route
 from .specialist import Specialist
 
 OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule")
 """Fields of the context that win over the plan's configuration."""
+
+
+NO_EVENTS = (
+    "no event log to answer the request from: give one (--events PATH, or the parameter 'events'), "
+    "name a workflow, or give a plan"
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,13 @@ class Planner:
             PlanError: what was given makes no plan; every problem is listed.
         """
         context = context or RunContext()
-        plan, warnings = self._plan(state, context)
+        plan, why, warnings = self._plan(state, context)
         plan = self._configured(plan, context)
         skipped, more = self._unknown(plan)
         deadline = plan.config.deadline_s
         return {
             "request": plan.request,
+            "chosen": why,
             "plan": plan.to_state(),
             "run_id": self.new_id(),
             "superstep": 0,
@@ -61,36 +68,31 @@ class Planner:
             "metrics": {},
         }
 
-    def _plan(self, state: State, context: RunContext) -> tuple[Plan, list[str]]:
-        request = state.get("request") or ""
+    def _plan(self, state: State, context: RunContext) -> tuple[Plan, str, list[str]]:
+        """Return the plan, the sentence that tells how it was chosen, and warnings."""
+        request, name = state.get("request") or "", state.get("workflow")
         if state.get("plan"):
             plan = Plan.model_validate(state["plan"], context={"max_tasks": self.max_tasks})
-            return (plan if plan.request or not request else plan.model_copy(update={"request": request})), []
+            return (plan if plan.request or not request else plan.model_copy(update={"request": request})), "", []
         params = dict(state.get("params") or {})
-        name, warnings = state.get("workflow"), list[str]()
         if context.events is not None:
             params.setdefault("events", context.events)
-        if not name:
-            if not request.strip():
-                raise PlanError([Problem("nothing to do: give a request, a workflow or a plan")])
-            name, params, warnings = self._routed(request, params)
-        workflow = find_workflow(name, self.workflows)
-        return workflow.plan(params, request=request), warnings
+        if not name and not request.strip():
+            raise PlanError([Problem("nothing to do: give a request, a workflow or a plan")])
+        if not name and not params.get("events"):
+            raise PlanError([Problem(NO_EVENTS)])
+        found = self._routed(request, params) if request.strip() and params.get("events") else None
+        workflow = find_workflow(name or (found.workflow if found else ""), self.workflows)
+        told = {key: value for key, value in found.params.items() if key in workflow.params} if found else {}
+        plan = workflow.plan({**told, **params}, request=request)
+        if name or found is None:
+            return plan, "", []
+        return plan, found.why, [] if found.matched else [found.why]
 
-    def _routed(self, request: str, params: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]]:
-        if not params.get("events"):
-            raise PlanError(
-                [
-                    Problem(
-                        "no event log to answer the request from: give one (--events PATH, or the parameter 'events'), "
-                        "name a workflow, or give a plan"
-                    )
-                ]
-            )
+    def _routed(self, request: str, params: Mapping[str, Any]) -> Route:
+        """Return what the request's words tell: a workflow, hosts, source types, times."""
         info = open_events(str(params["events"])).info()
-        found = route(request, tuple(self.workflows.values()), info)
-        warnings = [] if found.matched else [f"no rule matched the request: {found.why}"]
-        return found.workflow, {**found.params, **params}, warnings
+        return route(request, tuple(self.workflows.values()), info)
 
     def _configured(self, plan: Plan, context: RunContext) -> Plan:
         """Fill in the caller's defaults below, and this invocation's options above, what the plan sets."""

@@ -11,6 +11,10 @@ class RunStarted(TypedDict):
     type: Literal["run_started"]
     total: int
     """Tasks in the plan."""
+    plan: str
+    """The plan's name; a workflow's, where one was chosen."""
+    why: str
+    """How it was chosen, in a sentence; empty for a plan that was given."""
 
 
 class TaskQueued(TypedDict):
