@@ -13,6 +13,8 @@ from .quoting import lit, lits
 from .stamps import EPOCH, STAMPS, Stamp
 
 _OPEN = r"[\s\[\](){}<>\"'|#*=:;,-]*"
+_NEAR = 140
+"""So many characters after the moment a level written out is looked for, where many lines have one."""
 _TOKENS = 6
 """How many words may stand before the timestamp."""
 
@@ -27,12 +29,14 @@ _DURATION = (
     r"(?:^|[^A-Za-z])(?i:duration|elapsed|latency|took|time|rt|request_time|response_time|duration_ms|elapsed_ms"
     r"|latency_ms|took_ms|time_ms|runtime)[\"']?[=: ] ?\"?(\d+(?:\.\d+)?) ?(ms|s|sec|seconds|us)?(?:[^\w.]|$)"
 )
+_REQUEST = r'"([A-Z]{3,16}) ([^ "]+) HTTP/'
+_CLIENT = r'(?:^|[\s\[(])(\d{1,3}(?:\.\d{1,3}){3})(?:[:,][\d.]+)*[\])]? (?:\S+ ){0,2}"[A-Z]{3,16} [^ "]+ HTTP/'
 _LEVEL_WAYS = {
     "head": (_HEAD_LEVEL, "head"),
     "front": (_FRONT_LEVEL, "{front}"),
     "key": (_KEY_LEVEL, "left(rest, 300)"),
     "bracket": (_BRACKET_LEVEL, "left(rest, 150)"),
-    "near": (_NEAR_LEVEL, "left(rest, 100)"),
+    "near": (_NEAR_LEVEL, f"left(rest, {_NEAR})"),
     "letter": (_LETTER_LEVEL, "left(rest, 30)"),
 }
 
@@ -106,10 +110,14 @@ def plain(stamp: Stamp, words: int, sample: Sequence[str]) -> PlainLines:
         columns["source"] = "nullif(regexp_extract({front}, '([A-Za-z0-9_-]+)[.]log', 1), '')"
     if _share(rests, _STATUS) > 0.005:
         columns["status"] = status_sql(f"regexp_extract(rest, {lit(_STATUS)}, 1)")
+    if _share(rests, _REQUEST) > 0.005:
+        columns["method"] = f"nullif(regexp_extract(rest, {lit(_REQUEST)}, 1), '')"
+        columns["path"] = f"nullif(regexp_extract(rest, {lit(_REQUEST)}, 2), '')"
+        columns["client"] = f"nullif(regexp_extract(rest, {lit(_CLIENT)}, 1), '')"
     timing = _share(rests, _DURATION) > 0.005
     if timing:
         columns["duration_ms"] = _DURATION_SQL
-    heading = _HEAD_LEVEL if "head" in ways else ""
+    heading = _HEAD_LEVEL if "head" in ways else _LETTER_LEVEL if "letter" in ways else ""
     return PlainLines("text", regex, stamp, columns, loose=True, heading=heading, timing=timing)
 
 
@@ -127,7 +135,7 @@ def _level_ways(rests: Sequence[str], fronts: Sequence[str]) -> list[str]:
     ways = [w for w in ("head", "key", "bracket") if _share([r[:120] for r in rests], _LEVEL_WAYS[w][0]) > 0.02]
     if _share(fronts, _FRONT_LEVEL) > 0.5:
         ways.insert(0, "front")
-    if not ways and _share([r[:100] for r in rests], _NEAR_LEVEL) > 0.3:
+    if not ways and _share([r[:_NEAR] for r in rests], _NEAR_LEVEL) > 0.3:
         ways.append("near")
     if not ways and _share([r[:30] for r in rests], _LETTER_LEVEL) > 0.8:
         ways.append("letter")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ MAX_LAYOUTS = 8
 
 _MIN_SHARE = 0.2
 """A moment in the middle of lines counts if so many lines have it, or if there is nothing better."""
+
+_LABEL_SHARE = 0.01
+"""A moment behind one word counts if so many lines have it, where most lines have it at their start."""
 
 _LONGEST = 4000
 """Only this much of a line is looked at in the sample, JSON aside."""
@@ -69,7 +72,8 @@ def _lines_guess(lines: Sequence[str], choose: Choose, sure_only: bool) -> Guess
     ranked: list[tuple[int, Layout]] = [(count, pattern) for pattern, count in votes.items()]
     zoneless = any(_zoneless(pattern.stamp, moments[pattern]) for pattern in votes)
     for (stamps, words), texts in loose.items():
-        if (words or stamps[0] is EPOCH) and (sure_only or (ranked and len(texts) < _MIN_SHARE * len(lines))):
+        least = _LABEL_SHARE if _is_labelled(stamps, words, texts, loose) else _MIN_SHARE
+        if (words or stamps[0] is EPOCH) and (sure_only or (ranked and len(texts) < least * len(lines))):
             continue
         made = plain(_settle(stamps, words, texts, choose), words, texts)
         zoneless |= _zoneless(made.stamp, [m["ts"] for text in texts if (m := made.match(text))])
@@ -78,6 +82,14 @@ def _lines_guess(lines: Sequence[str], choose: Choose, sure_only: bool) -> Guess
         ranked.append((len(records), made_json))
     ranked.sort(key=lambda pair: -pair[0])
     return Guess(tuple(layout for _, layout in ranked[:MAX_LAYOUTS]), notes=(NO_ZONE,) if zoneless else ())
+
+
+def _is_labelled(
+    stamps: tuple[Stamp, ...], words: int, texts: Sequence[str], loose: Mapping[tuple[tuple[Stamp, ...], int], Sized]
+) -> bool:
+    """Tell whether lines are like those of the most frequent form but for one word before their moment."""
+    usual = max(loose, key=lambda form: len(loose[form]))
+    return words == 1 and usual == (stamps, 0) and len(texts) < len(loose[usual])
 
 
 def _record(line: str) -> dict[str, Any] | None:

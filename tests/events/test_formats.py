@@ -364,3 +364,55 @@ def test_host_from_the_name(tmp_path: Path, name: str, host: str | None) -> None
     path.parent.mkdir(parents=True)
     path.write_text("2015-06-14 15:16:01 x\n")
     assert open_events(str(tmp_path / "logs")).sample()[0]["host"] == host
+
+
+def test_a_year_that_messages_tell(tmp_path: Path) -> None:
+    """Messages that repeat their own day with a year tell it; a date of another day, as of a build, does not."""
+    line = "Jun 17 07:07:00 combo ftpd[29]: connection from 10.4.7.6 (x.example.com) at Fri Jun 17 07:07:00 2005"
+    built = "Jun 17 07:07:02 combo kernel: Linux version 2.6.5 #1 Sat May 8 09:04:50 EDT 2004"
+    events, info = read(tmp_path, "\n".join([line, line.replace("29", "30"), built, built, built]))
+    assert {event["ts"][:10] for event in events} == {"2005-06-17"}
+    assert info.note.endswith("the lines name no year: the last is taken as 2005, from dates in the messages")
+
+
+def test_one_message_with_a_year_tells_nothing(tmp_path: Path) -> None:
+    """A single date may be quoted from anywhere."""
+    line = "Jun 17 07:07:00 combo app: copy of Fri Jun 17 07:07:00 2005"
+    events, _ = read(tmp_path, line)
+    assert events[0]["ts"].startswith("2015-06-17")
+
+
+def test_the_year_turns_after_what_messages_tell(tmp_path: Path) -> None:
+    """The year told is the one of the lines that tell it; what follows December is of the next."""
+    told = "Dec 31 23:59:0{} combo ftpd[29]: connection at Fri Dec 31 23:59:0{} 2004"
+    lines = [told.format(n, n) for n in range(3)] + ["Jan  1 00:00:07 combo app: happy new year"]
+    events, _ = read(tmp_path, "\n".join(lines))
+    assert [event["ts"][:4] for event in events] == ["2004", "2004", "2004", "2005"]
+
+
+def test_a_request_in_a_plain_line(tmp_path: Path) -> None:
+    """Method, path, client, status and time of a request are read from lines of services that log them so."""
+    text = (
+        "api.log.1 2016-05-16 00:00:00.008 2574 INFO shop.wsgi.server [req-38101a0b-2096-447d-96ea-a692162415ae 1 - -]"
+        ' 10.11.21.7,10.11.10.1 "GET /v2/orders/detail HTTP/1.1" status: 200 len: 1893 time: 0.25'
+    )
+    (event,), _ = read(tmp_path, text)
+    wanted = {"method": "GET", "path": "/v2/orders/detail", "client": "10.11.21.7", "status": 200, "duration_ms": 250.0}
+    assert {name: event[name] for name in wanted} == wanted
+    assert (event["level"], event["source"]) == ("info", "api")
+
+
+def test_a_label_before_the_moment(tmp_path: Path) -> None:
+    """Lines that bear a word where most have a dash are events too, not the rest of the one before."""
+    usual = "- 111783857{} 2005.06.03 R02-M1-N0 2005-06-03-15.42.50.675872 R02-M1-N0 RAS KERNEL INFO corrected"
+    alert = "KERNDTLB 1117838590 2005.06.03 R02-M1-N0 2005-06-03-15.42.50.675872 R02-M1-N0 RAS KERNEL FATAL data error"
+    events, info = read(tmp_path, "\n".join([*(usual.format(n) for n in range(9)), alert]))
+    assert (info.parsed, info.continued) == (10, 0)
+    assert [event["level"] for event in events] == ["info"] * 9 + ["critical"]
+
+
+def test_a_level_of_one_letter_is_no_part_of_the_message(tmp_path: Path) -> None:
+    """Process, thread and level go, the tag stays."""
+    text = "\n".join(f"03-17 16:13:3{n}.811  1702  2395 W WindowManager: frozen" for n in range(5))
+    events, _ = read(tmp_path, text)
+    assert {(event["level"], event["message"]) for event in events} == {("warning", "WindowManager: frozen")}

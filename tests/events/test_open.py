@@ -132,6 +132,19 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         open_events(str(path))
 
 
+def test_a_file_that_the_system_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps a file from being opened is said, for root too."""
+    path = tmp_path / "x.log"
+    path.write_text(LINE)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(EventsError, match=r"cannot read 'x\.log': Permission denied; check the file"):
+        open_events(str(path))
+
+
 def test_names_are_data(tmp_path: Path) -> None:
     """Quotes and glob signs in names of files and fields do no harm."""
     path = tmp_path / "it's [a] *; DROP TABLE events.log"
