@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ...schema.results import Finding, Severity, Summary
 from .merge import gather, merge, rank
+from .reading import read_block, readings, unasked
 from .render import answer, not_checked, render
 from .views import SEVERITIES, View, plan_tasks, views
 
@@ -58,12 +59,17 @@ def summarize(
     recommendations = tuple(dict.fromkeys(f.recommendation for f in findings if f.recommendation))
     impact = _impact(everything, findings)
     unchecked = not_checked(tasks)
+    read = readings(tasks)
+    missing = unasked(read)
+    nowhere = not findings and any(r.asked and not r.asked.events for r in read)
+    said = answer(findings, tasks, focus, known=not any(r.asked and r.asked.unknown for r in read))
     text = render(
-        lead=answer(findings, tasks, focus),
+        lead=missing if nowhere else f"{missing} {said}".strip(),
         findings=findings,
         impact=impact,
         recommendations=recommendations,
         unchecked=unchecked,
+        read=read_block(read, findings),
         tasks=tasks,
         warnings=warnings,
     )

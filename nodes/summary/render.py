@@ -46,12 +46,19 @@ def not_checked(tasks: Sequence[View]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None) -> str:
-    """Return the direct answer: what was found about what was asked, or what there is instead."""
+def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None, *, known: bool = True) -> str:
+    """Return the direct answer: what was found about what was asked, or what there is instead.
+
+    Args:
+        findings: ranked.
+        tasks: what ran.
+        focus: what the request is about.
+        known: whether the log has events of that; if not, that nothing was found about it says nothing.
+    """
     checks = [task for task in tasks if task.report]
-    said = " ".join(_answers(checks)[:3])
+    said = " ".join(_said(checks, "answer")[:3])
     if findings:
-        lead = _found(findings, focus)
+        lead = _found(findings, focus, known)
         return lead if not said or any(is_about(f, focus) for f in findings) else f"{clean(said, 600)} {lead}"
     if not tasks:
         return "There are no results: no task has run."
@@ -61,23 +68,27 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
     if said:
         return clean(said, 600)
     told = [task for task in checks if task.report and task.report.status != "not_applicable"]
-    about = f" about {clean(focus, 80)}" if focus else ""
+    about = f" about {clean(focus, 80)}" if focus and known else ""
+    aside = "".join(f" {text}" for text in _said(checks, "aside")[:2])
     if not told:
         return f"No check could tell anything{about}: see below why."
     return (
         f"Nothing wrong was found{about}: {len(told)} of {len(tasks)} checks looked, the others could not."
         if len(told) < len(tasks)
         else f"Nothing wrong was found{about} by {len(told)} check{'s' if len(told) != 1 else ''}."
-    )
+    ) + aside
 
 
-def _answers(checks: Sequence[View]) -> list[str]:
-    """Return the answers that checks give in words, in their order."""
-    given = (task.report.stats.get("answer") for task in checks if task.report)
+def _said(checks: Sequence[View], key: str) -> list[str]:
+    """Return what checks say in words under a key of their figures, in their order.
+
+    An `answer` leads the text; an `aside` is told where nothing was found.
+    """
+    given = (task.report.stats.get(key) for task in checks if task.report)
     return [sentence(answer) for answer in given if isinstance(answer, str) and answer.strip()]
 
 
-def _found(findings: Sequence[Finding], focus: str | None) -> str:
+def _found(findings: Sequence[Finding], focus: str | None, known: bool) -> str:
     mine = [finding for finding in findings if is_about(finding, focus)]
     lead = (mine or findings)[0]
     text = sentence(lead.title)
@@ -86,7 +97,8 @@ def _found(findings: Sequence[Finding], focus: str | None) -> str:
     if cause:
         text += f" {cause}"
     if focus and not mine:
-        text = f"Nothing was found about {clean(focus, 80)} itself. The most severe finding: {text}"
+        nothing = f"Nothing was found about {clean(focus, 80)} itself. " if known else ""
+        text = f"{nothing}The most severe finding: {text}"
     return text
 
 
@@ -103,10 +115,11 @@ def render(
     impact: str,
     recommendations: Sequence[str],
     unchecked: Sequence[str],
+    read: Sequence[str],
     tasks: Sequence[View],
     warnings: Sequence[str],
 ) -> str:
-    """Return the whole text, plain, at most about 60 lines."""
+    """Return the whole text, plain, at most about 60 lines; what was read is told however long the rest is."""
     blocks = [[lead]]
     if findings:
         counts = Counter(finding.severity for finding in findings)
@@ -125,9 +138,11 @@ def render(
     if warnings:
         blocks.append(["Warnings:", *_capped([f"- {sentence(shorten(text, 300))}" for text in warnings], 6)])
     lines = "\n\n".join("\n".join(block) for block in blocks).split("\n")
-    if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], f"… {len(lines) - LINES + 1} more lines; the full report has all of it."]
-    return "\n".join(lines)
+    tail = ["", *read] if read else []
+    room = LINES - len(tail)
+    if len(lines) > room:
+        lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines; the full report has all of it."]
+    return "\n".join([*lines, *tail])
 
 
 def _findings(findings: Sequence[Finding], lead: str) -> list[str]:

@@ -3,7 +3,8 @@
 An event is late if it arrived more than `max_delay_s` after it happened (300, or ten times the usual delay). A host
 whose delay is large but constant has a clock that is off: that is the check `clock`'s. Identical lines with the same
 timestamp, host and source are duplicates once they are more than `max_duplicates` (0.02) of the events; it takes
-fifteen times that where timestamps are whole seconds, in which a log may well repeat itself.
+fifteen times that where timestamps are whole seconds, in which a log may well repeat itself, and what it says at other
+times too does not count then.
 
 Thresholds: `max_delay_s`, `min_late` (5 events), `max_duplicates`.
 """
@@ -16,6 +17,7 @@ from typing import Any
 from ....schema.results import CheckReport, Finding, Severity
 from .clocks import host_offsets, usual_delay
 from .context import Context, check
+from .failures import LIMIT
 from .series import DIMENSIONS, Key, named
 from .wording import count, evidence, iso, lasting, period, seconds, share
 
@@ -102,11 +104,30 @@ def _late_finding(
     )
 
 
+def _usual_messages(context: Context) -> set[str]:
+    """Return the messages that come at more than one moment."""
+    first: dict[str, str] = {}
+    again: set[str] = set()
+    for ts, message in context.store.messages(where=context.asked(), limit=LIMIT):
+        if first.setdefault(message, ts) != ts:
+            again.add(message.strip())
+    return again
+
+
+def _says(raw: str, messages: set[str]) -> bool:
+    """Tell whether a line ends with one of the messages."""
+    line = raw.strip()
+    return any(line[place:] in messages for place in range(min(len(line), 120)))
+
+
 def _duplicates(context: Context) -> list[Finding]:
     rows = context.store.duplicates(where=context.asked(), limit=1000)
-    surplus = sum(row["events"] - 1 for row in rows)
     limit = context.number("max_duplicates", 0.02)
     whole = all(seconds(row["ts"]) % 1 == 0 for row in rows)
+    if whole and rows:
+        usual = _usual_messages(context)
+        rows = [row for row in rows if not _says(row["raw"], usual)]
+    surplus = sum(row["events"] - 1 for row in rows)
     total = sum(row["events"] for row in context.store.counts((), where=context.asked()))
     if surplus < 10 or surplus <= limit * (15 if whole else 1) * total:
         return []

@@ -8,7 +8,8 @@ A check's `task.input` is an object with
     start, end   ISO 8601 moments (UTC unless they bear an offset): the time that is asked about. Nothing after `end`
                  is looked at; events before `start` serve as history, and what was over before it is not reported.
 
-and the thresholds that the check documents.
+and the thresholds that the check documents. Every report bears what was read of the log under `stats["read"]`, a
+`Reading`; see `reading.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ from ....events.protocol import EventStore, StoreInfo, Where
 from ....schema.plan import Task
 from ....schema.results import CheckReport, Finding, TaskResult
 from ...specialist import Specialist, specialist
+from ...summary.reading import READ, Asked
+from .reading import reading
 from .wording import iso, seconds
 
 _FOCUS = ("host", "source", "sourcetype")
+
+MOSTLY = 0.95
+"""Share of a finding's events that a subject must have for the finding to be about it."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,59 @@ class Context:
 
     def report(self, findings: Iterable[Finding], **stats: Any) -> CheckReport:
         """Return the check's report: what it found in the time that was asked about, and what it looked at."""
-        kept = tuple(_in_utc(f) for f in findings if f.end is None or seconds(f.end) >= self.start)
+        kept = tuple(self._placed(f) for f in findings if f.end is None or seconds(f.end) >= self.start)
+        stats = {**stats, READ: self.read()}
         return CheckReport(check=self.check, status="findings" if kept else "ok", findings=kept, stats=stats)
 
     def not_applicable(self, reason: str, **stats: Any) -> CheckReport:
         """Return a report that says why the check cannot tell anything here."""
+        stats = {**stats, READ: self.read()}
         return CheckReport(check=self.check, status="not_applicable", reason=reason, stats=stats)
+
+    def read(self) -> dict[str, Any]:
+        """Return what was read of the log, and how much of it the question is about, as JSON values."""
+        rows = self.store.counts((), where=self.asked())
+        known = {"host": self.info.hosts, "source": self.info.sources, "sourcetype": self.info.sourcetypes}
+        asked = Asked(
+            start=iso(self.start) if self.options.get("start") else None,
+            end=self.where.end,
+            events=sum(row["events"] for row in rows),
+            unknown=tuple(name for field, name in self.focus.items() if name not in known[field]),
+        )
+        return reading(str(self.options.get("events", "")), self.info, asked).model_dump(mode="json")
+
+    def owner(self, where: Where) -> str | None:
+        """Return the source, or else the host, that has nearly all the events of a filter, if the log has several."""
+        for field, names in (("source", self.info.sources), ("host", self.info.hosts)):
+            if len(names) > 1:
+                rows = self.store.counts([field], where=where)  # type: ignore[list-item]  # the names are of `Field`
+                top = max(rows, key=lambda row: row["events"], default=None)
+                if top and top[field] and top["events"] >= MOSTLY * sum(row["events"] for row in rows):
+                    return str(top[field])
+        return None
+
+    def _placed(self, finding: Finding) -> Finding:
+        """Return a finding with its times in UTC; what the question is about is its subject where it covers it."""
+        times = {"start": finding.start, "end": finding.end}
+        changes: dict[str, Any] = {name: iso(seconds(value)) for name, value in times.items() if value is not None}
+        parts = finding.subject.split(" / ") if finding.subject else []
+        more = [name for field, name in self.focus.items() if name not in parts and self._covers(field, name, finding)]
+        if more:
+            changes["subject"] = " / ".join([*more, *parts])
+        return finding.model_copy(update=changes)
+
+    def _covers(self, field: str, name: str, finding: Finding) -> bool:
+        """Tell whether nearly all events of a finding's subject, or else of its time, have a value."""
+        known = (("host", self.info.hosts), ("sourcetype", self.info.sourcetypes), ("source", self.info.sources))
+        fields = {key: part for part in (finding.subject or "").split(" / ") for key, names in known if part in names}
+        if finding.subject and not fields:
+            return False
+        if not fields and finding.start and finding.end:
+            fields = {"start": iso(seconds(finding.start)), "end": iso(seconds(finding.end) + 1)}
+        rows = self.store.counts([field], where=self.having(**fields))  # type: ignore[list-item]  # as above
+        mine: int = sum(row["events"] for row in rows if row[field] == name)
+        every: int = sum(row["events"] for row in rows)
+        return 0 < mine >= MOSTLY * every
 
 
 def check(
@@ -112,17 +165,13 @@ def check(
             context = open_context(name, task.input, results)
             if context.info.events < min_events or context.info.start is None:
                 return context.not_applicable(_too_few(context.info.events, min_events))
+            if not context.store.counts((), where=context.where):
+                return context.not_applicable("no event lies in the time that is asked about, nor before it")
             return look(context)
 
         return work
 
     return decorate
-
-
-def _in_utc(finding: Finding) -> Finding:
-    """Return a finding whose time range is written as all others are."""
-    times = {"start": finding.start, "end": finding.end}
-    return finding.model_copy(update={name: iso(seconds(value)) for name, value in times.items() if value is not None})
 
 
 def _too_few(events: int, needed: int) -> str:

@@ -17,9 +17,9 @@ from typing import Any
 from ....events.protocol import Where
 from ....schema.results import CheckReport, Finding, Severity
 from .context import Context, check
-from .failures import LIMIT, LOGIN, login_failures, repeated_trouble, shown
+from .failures import LIMIT, LOGIN, as_shown, kinds, login_failures, most_often, repeated_trouble, shown
 from .series import DIMENSIONS, stretches, width_for
-from .templates import mine
+from .templates import Template, anchor, mine
 from .wording import count, evidence, iso, lasting, period, seconds, share, when
 
 BAD_LEVELS = ("error", "critical")
@@ -63,11 +63,24 @@ def errors(context: Context) -> CheckReport:
     else:
         stats["note"] = "events bear no level and no status; failures are told by their words"
     findings += _repeated(context, total)
+    if graded and not findings and (told := _few(context, total)):
+        stats["aside"] = told
     return context.report(findings, **stats)
 
 
+def _few(context: Context, total: int) -> str:
+    """Tell of errors in the time that is asked about that are too few for a finding; empty if there are none."""
+    seen = sum(r["events"] for r in context.store.counts(["level", "status"], where=context.asked()) if is_error(r))
+    worded = context.asked(levels=BAD_LEVELS)
+    templates = as_shown(mine(context.store.messages(where=worded, limit=LIMIT))) if seen else []
+    most = f", {most_often(templates, seen)}" if templates else ""
+    verb = "is an error" if seen == 1 else "are errors"
+    return f"{count(seen, 'event')} of {total:,} ({share(seen, total)}) {verb}{most}" if seen else ""
+
+
 def _repeated(context: Context, total: int) -> list[Finding]:
-    if not context.has("level"):
+    rows = context.store.counts(["level"], where=context.asked()) if context.has("level") else []
+    if sum(row["events"] for row in rows if row["level"]) < 0.5 * total:
         return repeated_trouble(context, context.store.messages(where=context.asked(), limit=LIMIT), total, "messages")
     warnings = context.asked(levels=("warning",))
     return repeated_trouble(context, context.store.messages(where=warnings, limit=LIMIT), total, "warnings")
@@ -221,23 +234,46 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
     limit = context.number("max_error_rate", 0.05)
     if seen < context.number("min_errors", 10) or seen <= limit * events:
         return []
-    lines, quoted = _examples(context, context.asked())
     begin, end = max(counts.moment(places[0]), context.first), min(counts.moment(places[-1] + 1), context.now)
-    graded = context.store.counts((), where=context.asked(levels=BAD_LEVELS))
+    worded = context.asked(levels=BAD_LEVELS)
+    templates = as_shown(mine(context.store.messages(where=worded, limit=LIMIT)))
+    graded = context.store.counts((), where=worded)
     since = seconds(graded[0]["first"]) if graded else begin
-    late = f" The first is of {when(since)}, {lasting(since - begin)} into the log." if since - begin > 300 else ""
+    late = since - begin > max(60.0, 0.1 * (end - begin))
+    lasts = late and seconds(graded[0]["last"]) >= end - 0.05 * (end - begin)
+    subject = context.owner(worded) if graded else None
+    lines, quoted = _examples(context, context.asked())
+    lines = [e for t in templates[:4] for e in context.store.sample(where=_like(worded, t), limit=1)] or lines
+    top = f"'{shown(templates[0].text)}'" if templates else ""
+    most = f", {most_often(templates, seen)}" if templates else ""
+    told = [kinds(templates, "error")] if len(templates) > 1 else [] if templates else [quoted]
+    told += ["Bursts are not counted in."] if inside else []
+    told += [f"Nearly all are from {subject}."] if subject else []
+    told += [f"The first is of {when(since)}, {lasting(since - begin)} into the log."] if late else []
     return [
         Finding(
             kind="error_rate",
-            title=f"{share(seen, events)} of events are errors: {seen:,} of {events:,}",
+            title=(
+                f"{share(seen, events)} of events{' outside of bursts' if inside else ''} are errors: "
+                f"{seen:,} of {events:,}{f', since {when(since)}' if lasts else ''}{most}"
+            ),
             severity="high" if seen >= 0.5 * events else "medium",
-            detail=("Bursts are not counted in. " if inside else "") + quoted + late,
+            subject=subject,
+            detail=" ".join(part for part in told if part),
             numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)},
             start=iso(begin),
             end=iso(end),
             evidence=evidence(lines),
             confidence=0.9,
-            impact="A share this high is either a standing fault or a level that is used too freely.",
-            recommendation="Start with the most frequent error message.",
+            impact=(
+                f"What these errors report has not worked since {when(since)}, up to the log's end."
+                if lasts
+                else "A share this high is either a standing fault or a level that is used too freely."
+            ),
+            recommendation=f"Find the cause of {top} first." if top else "Start with the most frequent status.",
         )
     ]
+
+
+def _like(where: Where, template: Template) -> Where:
+    return replace(where, text=anchor(template.text))

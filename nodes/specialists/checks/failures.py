@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ....events.protocol import Where
 from ....schema.results import Finding, Severity
 from .context import Context
 from .templates import Template, anchor, mine
-from .wording import clean, count, evidence, lasting, listed, period, seconds, share
+from .wording import clean, count, evidence, lasting, listed, period, seconds, share, when
 
 LIMIT = 100_000
 """Messages that are looked at; above, an even sample."""
@@ -24,7 +25,8 @@ LOGIN = re.compile(
 )
 TROUBLE = re.compile(
     r"\bfail|\berror|denied|refused|\binvalid|break-in|unauthori[sz]ed|unable to|cannot|can't|could not|couldn't|broken"
-    r"|timed? ?out|exception|abort|crash|panic|corrupt|not found|unreachable|no space|out of memory|\blost\b|killed",
+    r"|timed? ?out|exception|abort|crash|panic|corrupt|not found|unreachable|no space|out of memory|\blost\b|killed"
+    r"|abnormal|forbidden|unavailable|\balert\b",
     re.IGNORECASE,
 )
 ACCEPTED = re.compile(
@@ -35,6 +37,7 @@ _REMOTE = re.compile(r"\brhost=([\w.:-]+)|\bfrom (?:host )?([\w-]+(?:\.[\w-]+)+|
 _USER = re.compile(r"\bfor (?:invalid user )?([\w.@$-]+) from|\buser[= ]([\w.@$-]+)")
 _PREFIX = re.compile(r"^\[.*?\]\s(?:- )?")
 _PACKAGE = re.compile(r"^(?:[\w$]+\.){2,}(?=[\w$]+[: ])")
+_IDS = re.compile(r"^(?:<\*>\s+)*((?:[\w$.-]+ )?)(?:\[(?:[a-z]+-|[a-z]+: )?(?:<\*>|[\s-])+\]\s*)*")
 _REPEATED = re.compile(r"message repeated (\d+) times", re.IGNORECASE)
 
 
@@ -98,12 +101,15 @@ def _logins(
     entered = [client for client, events in found.clients.items() if client in welcome and events >= 5]
     named = ", ".join(f"{client} {events:,}" for client, events in top)
     hours = max((end - begin) / 3600, 1.0)
-    severity: Severity = "high" if found.events >= 20 * hours else "medium" if found.events >= 2 * hours else "low"
+    many = found.events >= 2 * hours or found.events >= 100
+    severity: Severity = "high" if found.events >= 20 * hours else "medium" if many else "low"
     text = f"{found.events:,} refused logins ('{wording}') from {count(len(found.clients), 'client')}"
     if len(top) == 1:
         text = f"{found.events:,} refused logins ('{wording}'), all from {top[0][0]}"
-    elif top:
+    elif top and top[0][1] >= 0.1 * found.events:
         text += f"; {top[0][0]} alone made {top[0][1]:,} ({share(top[0][1], found.events)})"
+    elif top:
+        text += f", at most {top[0][1]:,} from one of them"
     login = (
         f"A login from {listed(entered)} was accepted."
         if entered
@@ -113,7 +119,7 @@ def _logins(
         kind="login_failures",
         title=text,
         severity="critical" if entered and top[0][1] >= 20 else severity,
-        subject=None,
+        subject=context.owner(context.asked(text=wording)),
         detail=(f"Most attempts: {named}. " if len(top) > 1 else "")
         + _tried(found, others)
         + f"Over {lasting(end - begin)}, {period(begin, end)}. {login}",
@@ -130,8 +136,9 @@ def _logins(
         confidence=0.95,
         impact="Refused logins that repeat like these are most often guessed passwords; a weak one would let them in.",
         recommendation=(
-            (f"Block {listed([c for c, _ in top[:3]])} " if top else "Block the clients ")
-            + "(or rate-limit them, e.g. with fail2ban), allow no password logins from outside."
+            (f"Block {listed([c for c, _ in top[:3]])}" if top else "Block the clients")
+            + (f" and the {len(found.clients) - 3:,} others" if len(found.clients) > 3 else "")
+            + " (or rate-limit them, e.g. with fail2ban), and allow no password logins from outside."
         ),
     )
 
@@ -150,9 +157,36 @@ def _tried(found: Attempts, others: dict[str, int]) -> str:
 
 
 def shown(template: str, width: int = 110) -> str:
-    """Return a template as it is quoted: without thread and package before it, cut to a width."""
-    bare = _PACKAGE.sub("", _PREFIX.sub("", template))
+    """Return a template as it is quoted: without thread, package and request ids before it, cut to a width."""
+    bare = _PACKAGE.sub("", _PREFIX.sub("", _IDS.sub(r"\1", template)))
     return clean(bare if len(bare) >= 15 else template, width)
+
+
+def kinds(templates: list[Template], noun: str, limit: int = 4) -> str:
+    """Return how many kinds of messages there are, and the most frequent ones, as a sentence."""
+    quoted = "; ".join(f"'{shown(t.text, 90)}' {count(t.events, 'time')}" for t in templates[:limit])
+    return f"{count(len(templates), f'kind of {noun}', f'kinds of {noun}s')}: {quoted}."
+
+
+def as_shown(templates: Iterable[Template]) -> list[Template]:
+    """Make one of templates that are quoted alike, which differ in thread or package only; the most frequent first."""
+    found: dict[str, Template] = {}
+    for template in templates:
+        text = shown(template.text)
+        if text in found:
+            found[text].add(template)
+        else:
+            found[text] = template
+    return sorted(found.values(), key=lambda template: (-template.events, template.text))
+
+
+def most_often(templates: list[Template], events: int) -> str:
+    """Return what comes most often, and what comes next where that is a fifth or more of all."""
+    if len(templates) == 1 or templates[0].events >= events:
+        return f"most often '{shown(templates[0].text)}'"
+    named = [t for n, t in enumerate(templates[:2]) if n == 0 or t.events >= 0.2 * events]
+    width = 110 if len(named) == 1 else 75
+    return "most often " + " and ".join(f"'{shown(t.text, width)}' ({count(t.events, 'time')})" for t in named)
 
 
 def repeated_trouble(context: Context, messages: Iterable[tuple[str, str]], total: int, what: str) -> list[Finding]:
@@ -164,40 +198,51 @@ def repeated_trouble(context: Context, messages: Iterable[tuple[str, str]], tota
         total: all events.
         what: what the messages are, e.g. `warnings`.
 
-    Thresholds: `min_repeats` (20), `min_share` (0.05 of all events).
+    Thresholds: `min_repeats` (20), `min_share` (0.02 of all events).
     """
     troubled = [(ts, text) for ts, text in messages if what != "messages" or TROUBLE.search(text)]
     troubled = [(ts, text) for ts, text in troubled if not LOGIN.search(text)]
-    if len(troubled) < max(context.number("min_repeats", 20), context.number("min_share", 0.05) * total):
+    if len(troubled) < max(context.number("min_repeats", 20), context.number("min_share", 0.02) * total):
         return []
-    templates = mine(troubled)
+    templates = as_shown(mine(troubled))
     if templates[0].events < context.number("min_repeats", 20):
         return []
     return [_trouble(context, templates, len(troubled), total, what)]
+
+
+def lines_of(context: Context, template: Template) -> Where:
+    """Return the filter of a template's lines, as far as its longest fixed text tells them."""
+    return context.asked(text=anchor(template.text))
 
 
 def _trouble(context: Context, templates: list[Template], events: int, total: int, what: str) -> Finding:
     top = templates[:4]
     begin, end = min(seconds(t.first) for t in templates), max(seconds(t.last) for t in templates)
     what = "messages of trouble" if what == "messages" else what
-    lines = [e for t in top[:3] for e in context.store.sample(where=context.asked(text=anchor(t.text)), limit=1)]
-    quoted = "; ".join(f"'{shown(t.text, 90)}' {count(t.events, 'time')}" for t in top)
+    levels = ("warning",) if what == "warnings" else ()
+    where = [context.asked(text=anchor(t.text), levels=levels) for t in top[:3]]
+    lines = [event for each in where for event in context.store.sample(where=each, limit=1)]
+    noun = "warning" if what == "warnings" else "message"
+    subject = context.owner(context.asked(levels=("warning",)) if noun == "warning" else lines_of(context, top[0]))
+    late = begin - context.first > max(60.0, 0.1 * (context.now - context.first))
+    told = [kinds(templates, noun) if len(templates) > 1 else "They are all of this kind."]
+    told += [f"Nearly all are from {subject}."] if subject and noun == "warning" else []
+    told += [f"The first is of {when(begin)}, {lasting(begin - context.first)} into the log."] if late else []
     return Finding(
         kind="repeated_failures",
         title=(
             f"{events:,} of {count(total, 'event')} ({share(events, total)}) are {what}; "
-            f"most often '{shown(top[0].text)}'"
+            f"{most_often(templates, events)}"
         ),
         severity="medium" if events >= 0.2 * total else "low",
-        detail=f"{count(len(templates), 'kind')} of them: {quoted}."
-        if len(templates) > 1
-        else "They are all of this kind.",
+        subject=subject,
+        detail=" ".join(told),
         numbers={
             "events": events,
             "share": round(events / max(total, 1), 3),
             "top": {t.text[:120]: t.events for t in top},
         },
-        start=templates[0].first if begin is None else min(t.first for t in templates),
+        start=min(t.first for t in templates),
         end=max(t.last for t in templates),
         evidence=evidence(lines),
         confidence=0.8,

@@ -8,15 +8,20 @@ Thresholds: `slow_ratio` (3.0 times what is usual), `min_slow_ms` (100), `peak_r
 
 from __future__ import annotations
 
+from collections import Counter
 from statistics import median
 from typing import Any
 
 from ....schema.results import CheckReport, Finding
 from .context import Context, check
 from .series import stretches, width_for
+from .templates import anchor, mask
 from .wording import count, evidence, iso, lasting, period, seconds, share, when
 
 SLOW_BY = ("path", "host", "sourcetype")
+
+LIKE = 0.05
+"""Share of a stretch's events, the slowest ones, that tell of what kind the slow events are."""
 
 
 @check(
@@ -27,7 +32,8 @@ SLOW_BY = ("path", "host", "sourcetype")
 def latency(context: Context) -> CheckReport:
     """Report what takes long, and when it began to."""
     if not context.has("duration_ms"):
-        return context.not_applicable("no event says how long something took")
+        reason = "no event says how long something took"
+        return context.not_applicable(reason, answer=f"Whether it is slow cannot be told: {reason}")
     overall = context.store.quantiles("duration_ms", (), where=context.asked())
     if not overall or overall[0]["events"] < 20:
         return context.not_applicable("fewer than 20 events say how long something took")
@@ -40,12 +46,28 @@ def latency(context: Context) -> CheckReport:
         findings,
         answer=(
             f"Half of {count(usual['events'], 'timed event')} took {usual['p50']:,.0f} ms or less, "
-            f"95% {usual['p95']:,.0f} ms or less, the slowest {usual['max']:,.0f} ms"
+            f"95% {usual['p95']:,.0f} ms or less, the slowest {usual['max']:,.0f} ms{_by_source(context, usual)}"
         ),
         events=usual["events"],
         **{f"{name}_ms": round(usual[name], 1) for name in ("p50", "p95", "p99", "max")},
         slowest=list(evidence(slowest, durations=True)),
     )
+
+
+def _by_source(context: Context, usual: dict[str, Any]) -> str:
+    """Return the same for each of the sources, where several say how long something took: they are not alike."""
+    rows = [
+        row
+        for row in context.store.quantiles("duration_ms", ["source"], where=context.asked())
+        if row["source"] and row["events"] >= max(20, 0.02 * usual["events"])
+    ]
+    if not 2 <= len(rows) <= 4:
+        return ""
+    told = "; ".join(
+        f"{row['source']} ({row['events']:,}): half {row['p50']:,.0f} ms or less, 95% {row['p95']:,.0f} ms or less"
+        for row in rows
+    )
+    return f". By source: {told}"
 
 
 def _slow_groups(context: Context, field: Any, usual: dict[str, Any]) -> list[Finding]:
@@ -57,7 +79,8 @@ def _slow_groups(context: Context, field: Any, usual: dict[str, Any]) -> list[Fi
         if r[field] and r["events"] >= 20
     ]
     ratio, least = context.number("slow_ratio", 3.0), context.number("min_slow_ms", 100)
-    slow = [r for r in rows if r["p50"] >= least and r["p50"] >= ratio * _others(rows, r)] if len(rows) >= 3 else []
+    far = [r for r in rows if r["p50"] >= least and r["p50"] >= 2 * usual["p50"]] if len(rows) >= 3 else []
+    slow = [r for r in far if r["p50"] >= ratio * _others(rows, r)]
     return [_slow_group(context, field, row, usual) for row in sorted(slow, key=lambda r: -r["p50"])[:3]]
 
 
@@ -109,7 +132,35 @@ def _slow_times(context: Context) -> list[Finding]:
         return len(inside) >= 2 and median(inside) >= max(ratio * usual, least) and end - start < size / 2
 
     found_at = stretches([row["p95"] - 2 * usual if row else 0.0 for row in rows], keep, limit=2)
-    return [_slow_time(context, rows[a:b], begin + a * width, begin + b * width, usual) for a, b in found_at]
+    spans = [(rows[a:b], begin + a * width, begin + b * width) for a, b in found_at]
+    return [
+        _slow_time(context, part, start, end, usual)
+        for part, start, end in spans
+        if _slower_than_its_like(context, part, start, end, ratio)
+    ]
+
+
+def _slower_than_its_like(
+    context: Context, rows: list[dict[str, Any] | None], start: float, end: float, ratio: float
+) -> bool:
+    """Tell whether the slow events of a stretch took longer than events of their kind do at other times.
+
+    Where they did not, only the mix of events was another one: builds take minutes at any time, requests never do.
+    """
+    many = max(5, round(LIKE * sum(row["events"] for row in rows if row)))
+    where = context.having(start=iso(start), end=iso(end))
+    slow = context.store.sample(where=where, limit=min(many, 200), order="slowest")
+    anchors = Counter(anchor(mask(str(event.get("message") or ""))) for event in slow)
+    text, _ = anchors.most_common(1)[0]
+    fixed = {"text": text} if len(text) >= 4 else {}
+    apart = [context.having(**fixed, end=iso(start)), context.having(**fixed, start=iso(end))]
+    others = [row for place in apart for row in context.store.quantiles("duration_ms", (), where=place)]
+    seen = sum(row["events"] for row in others)
+    if seen < 5:
+        return True
+    inside = context.store.quantiles("duration_ms", (), where=context.having(**fixed, start=iso(start), end=iso(end)))
+    usual = sum(row["p95"] * row["events"] for row in others) / seen
+    return bool(inside) and inside[0]["p95"] >= 0.6 * ratio * usual
 
 
 def _slow_time(context: Context, rows: list[dict[str, Any] | None], start: float, end: float, usual: float) -> Finding:
@@ -153,7 +204,7 @@ def load(context: Context) -> CheckReport:
     return context.report(
         findings,
         answer=(
-            f"Busiest were the {lasting(busiest)} from {when(seconds(peak['bucket']))} with "
+            f"Busiest were the {lasting(busiest)} from {when(seconds(peak['bucket']), exact=width < 60)} with "
             f"{count(peak['events'], 'event')}; on average {lasting(busiest)} have {rate * busiest:,.1f}"
         ),
         events=total,
@@ -217,6 +268,8 @@ def _heavy(context: Context, top: dict[str, list[tuple[str, int]]], total: int) 
             evidence=evidence(context.store.sample(where=context.asked(text=client), limit=3)),
             confidence=0.8,
             impact="One client's habits decide the load.",
-            recommendation=f"Find out what {client} is, and limit its rate if it is no customer.",
+            recommendation=(
+                f"Find out what {client} is: a proxy that many use, or one caller whose rate can be limited."
+            ),
         )
     ]

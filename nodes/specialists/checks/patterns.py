@@ -24,12 +24,13 @@ def patterns(context: Context) -> CheckReport:
     messages = list(context.store.messages(where=context.where, limit=LIMIT))
     if len(messages) < 200:
         return context.not_applicable(f"only {count(len(messages), 'event')} bear a message; this check needs 200")
-    templates = mine(messages)
+    span = context.now - context.first
+    templates = mine(messages, tick=13 if span > 2 * 86400 else 16 if span > 2 * 3600 else 19)
     middle = seconds(messages[int(context.number("late", 0.4) * len(messages))][0])
     middle = max(middle, context.start)
     frequent = [t for t in templates if t.events >= context.number("min_new", 5)]
     times = [seconds(ts) for ts, _ in messages]
-    new = [t for t in frequent if seconds(t.first) >= middle and _unlikely(t, times)]
+    new = [t for t in frequent if seconds(t.first) >= middle and len(t.moments) >= 3 and _unlikely(t, times)]
     stats = {
         "messages": len(messages),
         "templates": len(templates),
@@ -46,9 +47,12 @@ def patterns(context: Context) -> CheckReport:
 
 
 def _unlikely(new: Template, times: list[float]) -> bool:
-    """Tell whether so many messages would hardly all come so late if they came at any time alike."""
+    """Tell whether so many messages would hardly all come so late if they came at any time alike.
+
+    What came many times at once is one occasion.
+    """
     before = bisect_left(times, seconds(new.first)) / len(times)
-    return new.events * math.log(max(1 - before, 1e-9)) < math.log(1e-4)
+    return len(new.moments) * math.log(max(1 - before, 1e-9)) < math.log(1e-4)
 
 
 def _finding(context: Context, new: Template, total: int) -> Finding:

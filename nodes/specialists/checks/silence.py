@@ -131,7 +131,7 @@ def _finding(context: Context, table: Table, item: Silence) -> Finding:
         severity=severity,
         subject=subject.name,
         detail=(
-            f"Until then this {noun} sent about {item.rate * 3600:,.0f} events an hour and never paused longer than "
+            f"Until then this {noun} sent about {_often(item.rate)} and never paused longer than "
             f"{lasting(max(item.longest, table.width))}; {_others(others, noun)}."
         ),
         numbers={
@@ -149,6 +149,12 @@ def _finding(context: Context, table: Table, item: Silence) -> Finding:
         impact=f"About {count(missing, 'event')} of {subject.name} are missing so far; alerts on them cannot fire.",
         recommendation=_advice(subject),
     )
+
+
+def _often(rate: float) -> str:
+    """Return events a second in words."""
+    hourly = rate * 3600 >= 2
+    return f"{rate * 3600:,.0f} events an hour" if hourly else f"{rate * 86400:,.1f} events a day"
 
 
 def _others(others: Sequence[Subject], noun: str) -> str:

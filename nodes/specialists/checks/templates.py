@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _MASKS = (
+    (re.compile(rf"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?{_MONTH} +(?=\d)"), "<*> "),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<*>"),
     (re.compile(r"/?\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<*>"),
     (re.compile(r"\b0x[0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b"), "<*>"),
@@ -34,6 +36,14 @@ class Template:
     last: str
     example: str
     """The first message of this kind."""
+    moments: set[str] = field(default_factory=set)
+    """Beginnings of the moments at which it came; see `mine`."""
+
+    def add(self, other: Template) -> None:
+        """Take the messages of another template into this one."""
+        self.events += other.events
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+        self.moments |= other.moments
 
 
 def mask(message: str) -> str:
@@ -43,22 +53,24 @@ def mask(message: str) -> str:
     return message
 
 
-def mine(messages: Iterable[tuple[str, str]], *, width: int = 400) -> list[Template]:
+def mine(messages: Iterable[tuple[str, str]], *, width: int = 400, tick: int = 19) -> list[Template]:
     """Group messages by template, the most frequent first.
 
     Args:
         messages: `(ts, message)` in time order.
         width: characters of a message that are looked at.
+        tick: characters of a moment that tell one occasion from the next: 13 for the hour, 16, 19 for the second.
     """
     seen: dict[str, Template] = {}
     for ts, message in messages:
         masked = mask(message[:width]).strip() or "(empty)"
         known = seen.get(masked)
         if known is None:
-            seen[masked] = Template(masked, 1, ts, ts, message[:width])
+            seen[masked] = Template(masked, 1, ts, ts, message[:width], {ts[:tick]})
         else:
             known.events += 1
             known.last = ts
+            known.moments.add(ts[:tick])
     return sorted(_merged(seen), key=lambda template: (-template.events, template.text))
 
 
@@ -72,12 +84,22 @@ def _merged(seen: dict[str, Template]) -> list[Template]:
         text = _STARS.sub("<*>", cluster.get_template())
         known = clusters.get(cluster.cluster_id)
         if known is None:
-            clusters[cluster.cluster_id] = Template(text, item.events, item.first, item.last, item.example)
+            clusters[cluster.cluster_id] = replace(item, text=text, moments=set(item.moments))
             continue
         known.text = text
-        known.events += item.events
-        known.last = max(known.last, item.last)
-    return list(clusters.values())
+        known.add(item)
+    return _alike(clusters.values())
+
+
+def _alike(templates: Iterable[Template]) -> list[Template]:
+    """Make one of templates that came to the same text."""
+    found: dict[str, Template] = {}
+    for item in templates:
+        if item.text in found:
+            found[item.text].add(item)
+        else:
+            found[item.text] = item
+    return list(found.values())
 
 
 def anchor(template: str) -> str:

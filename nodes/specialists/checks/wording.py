@@ -29,9 +29,9 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def when(moment: float) -> str:
-    """Return a moment as a person reads it: `2025-03-01 13:42 UTC`."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def when(moment: float, *, exact: bool = False) -> str:
+    """Return a moment as a person reads it: `2025-03-01 13:42 UTC`; with `exact` to the second."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC" if exact else "%Y-%m-%d %H:%M UTC")
 
 
 def period(start: float, end: float) -> str:
