@@ -49,6 +49,8 @@ class Asked(Record):
     """Events in the time that is asked about."""
     unknown: tuple[str, ...] = ()
     """Hosts, sources and source types that the question names and no event has."""
+    mentioned: dict[str, int] = Field(default_factory=dict)
+    """Events in whose text such a name stands, by name."""
 
 
 class Reading(Record):
@@ -105,7 +107,9 @@ def unasked(found: Sequence[Reading]) -> str:
         if reading.asked is None:
             continue
         for name in reading.asked.unknown:
-            told.append(f"No event in this log is from {clean(name, 80)}.")
+            many = reading.asked.mentioned.get(name, 0)
+            but = f", but {_count(many, 'event')} name{_s(many)} it" if many else ""
+            told.append(f"No event in this log is from {clean(name, 80)}{but}.")
         if reading.asked.events == 0 and reading.events:
             told.append(
                 "No event lies in the time that was asked about"

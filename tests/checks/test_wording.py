@@ -73,6 +73,25 @@ def test_a_name_that_no_event_has_is_said(look: Look) -> None:
     )
 
 
+def test_a_name_that_only_messages_bear_is_said(look: Look) -> None:
+    """The other end of a connection writes no events here, but is told of."""
+    events = [*steady(), *steady(9, message="no route to rm-41:8030")]
+    assert summarize(look(events, "errors", host="rm-41"), focus="rm-41").text.startswith(
+        "No event in this log is from rm-41, but 9 events name it."
+    )
+
+
+def test_a_rate_outside_of_bursts_counts_no_messages_of_bursts(look: Look) -> None:
+    """The kinds of errors add up to the errors that are spoken of."""
+    events = steady(1200, level="info") + steady(60, 600, level="error", message="file not found")
+    events += [e | {"ts": e["ts"] + 9000} for e in steady(150, 5, level="error", message="file not found")]
+    found = {f["kind"]: f for f in output(look(events, "errors"), "errors")["findings"]}
+    assert set(found) == {"error_burst", "error_rate"}
+    top = found["error_rate"]["title"].partition("are errors: ")[2]
+    assert top.endswith("most often 'file not found'")
+    assert int(top.split(" of ")[0]) <= 60
+
+
 def test_a_time_before_the_log_is_said(look: Look) -> None:
     """The checks do not apply, none fails, and the answer is when the log begins."""
     results = look(steady(), start="2020-01-01T00:00:00Z", end="2020-01-02T00:00:00Z")

@@ -106,11 +106,14 @@ class Context:
         """Return what was read of the log, and how much of it the question is about, as JSON values."""
         rows = self.store.counts((), where=self.asked())
         known = {"host": self.info.hosts, "source": self.info.sources, "sourcetype": self.info.sourcetypes}
+        unknown = tuple(name for field, name in self.focus.items() if name not in known[field])
+        named = {name: self.store.counts((), where=self.asked(text=name)) for name in unknown if name}
         asked = Asked(
             start=iso(self.start) if self.options.get("start") else None,
             end=self.where.end,
             events=sum(row["events"] for row in rows),
-            unknown=tuple(name for field, name in self.focus.items() if name not in known[field]),
+            unknown=unknown,
+            mentioned={name: sum(row["events"] for row in rows) for name, rows in named.items() if rows},
         )
         return reading(str(self.options.get("events", "")), self.info, asked).model_dump(mode="json")
 

@@ -3,7 +3,7 @@
 An event is an error if its level is `error` or `critical`, or its HTTP status 500 or more. A burst is a stretch with
 far more errors than the rest of the log has for that much traffic.
 
-Thresholds: `max_error_rate` (0.05), `min_errors` (10), `burst_ratio` (4.0), `z` (6.0), and those in `failures`.
+Thresholds: `max_error_rate` (0.02), `min_errors` (10), `burst_ratio` (4.0), `z` (6.0), and those in `failures`.
 """
 
 from __future__ import annotations
@@ -231,12 +231,14 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
     first = max(0, math.floor((context.start - counts.start) / counts.width))
     places = [i for i in range(first, len(counts.events)) if i not in inside]
     seen, events = sum(counts.errors[i] for i in places), sum(counts.events[i] for i in places)
-    limit = context.number("max_error_rate", 0.05)
+    limit = context.number("max_error_rate", 0.02)
     if seen < context.number("min_errors", 10) or seen <= limit * events:
         return []
     begin, end = max(counts.moment(places[0]), context.first), min(counts.moment(places[-1] + 1), context.now)
     worded = context.asked(levels=BAD_LEVELS)
-    templates = as_shown(mine(context.store.messages(where=worded, limit=LIMIT)))
+    spans = [(counts.moment(first), counts.moment(last)) for first, last in bursts]
+    texts = context.store.messages(where=worded, limit=LIMIT)
+    templates = as_shown(mine(pair for pair in texts if not any(a <= seconds(pair[0]) < b for a, b in spans)))
     graded = context.store.counts((), where=worded)
     since = seconds(graded[0]["first"]) if graded else begin
     late = since - begin > max(60.0, 0.1 * (end - begin))
@@ -257,7 +259,7 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
                 f"{share(seen, events)} of events{' outside of bursts' if inside else ''} are errors: "
                 f"{seen:,} of {events:,}{f', since {when(since)}' if lasts else ''}{most}"
             ),
-            severity="high" if seen >= 0.5 * events else "medium",
+            severity="high" if seen >= 0.5 * events else "medium" if lasts or seen >= 0.05 * events else "low",
             subject=subject,
             detail=" ".join(part for part in told if part),
             numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)},
