@@ -15,10 +15,11 @@ from langgraph.runtime import RunControl
 from ..graph.builder import Graph
 from ..graph.run import execute, report
 from ..schema.results import Report
+from .display import watch
 from .exits import INTERRUPTED
 from .job import Job
 from .output import say
-from .progress import Progress, watch
+from .progress import Progress
 from .traces import Traces
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -8,17 +8,10 @@ from typing import Any
 
 from ..nodes.summary.text import clean
 from .output import say, seconds
-from .progress import Progress
+from .progress import Progress, started
 
 MANY = 200
 """Runs of more tasks tell only failures, and every twentieth part of the way."""
-
-
-def started(event: Mapping[str, Any]) -> str:
-    """Return the line that tells what is about to run, and why that."""
-    total = int(event.get("total", 0))
-    why = clean(str(event.get("why") or ""), 400)
-    return f"{clean(str(event.get('plan')), 120)}: {total} task{'s' if total != 1 else ''}{'. ' if why else ''}{why}"
 
 
 class Lines:

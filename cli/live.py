@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..nodes.summary.text import clean
-from .lines import started
-from .progress import Progress, Running
+from .progress import Progress, Running, started
 
 TICK_S = 0.125
 """Seconds between two drawings."""

@@ -1,30 +1,16 @@
-"""The progress of a run: what its events tell, and which display shows it."""
+"""The progress of a run: what its events tell."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from .job import Job
+from ..nodes.summary.text import clean
 
 FAILURES = 3
 """Failures that are kept for showing."""
-
-
-class Display(Protocol):
-    """Shows the progress of a run."""
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Take a progress event."""
-
-    async def tick(self) -> None:
-        """Draw what changes with time alone, until cancelled."""
 
 
 @dataclass
@@ -44,6 +30,8 @@ class Progress:
     """Where a run stands, by the events so far. Times are given to it, never read."""
 
     total: int = 0
+    done: int = 0
+    """How many tasks have ended, those of earlier invocations too."""
     started: float = 0.0
     finished: set[str] = field(default_factory=set)
     """Ids of tasks that have ended."""
@@ -66,21 +54,18 @@ class Progress:
             at_work.note = str(event.get("error") or "failed")
             at_work.until = now + float(event.get("retry_in_s") or 0)
         elif kind == "task_finished":
-            self._end(task, str(event.get("status")), str(event.get("error") or ""))
+            self._end(task, str(event.get("status")), str(event.get("error") or ""), int(event.get("completed") or 0))
+            self.total = self.total or int(event.get("total") or 0)
 
-    def _end(self, task: str, status: str, error: str) -> None:
+    def _end(self, task: str, status: str, error: str, completed: int) -> None:
         self.running.pop(task, None)
         if task in self.finished:
             return
         self.finished.add(task)
+        self.done = max(self.done + 1, completed)
         self.counts[status] += 1
         if status in ("failed", "timed_out"):
             self.failures.append((task, error))
-
-    @property
-    def done(self) -> int:
-        """How many tasks have ended."""
-        return len(self.finished)
 
     @property
     def failed(self) -> int:
@@ -88,34 +73,8 @@ class Progress:
         return self.counts["failed"] + self.counts["timed_out"]
 
 
-class Silent:
-    """Shows nothing."""
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Take a progress event."""
-
-    async def tick(self) -> None:
-        """Do nothing."""
-
-
-@contextmanager
-def watch(progress: Progress, job: Job) -> Iterator[Display]:
-    """Show a run's progress for as long as the context lasts, in the way that fits."""
-    progress.started = time.monotonic()
-    if job.quiet:
-        yield Silent()
-    elif job.verbose or not _is_live():
-        from .lines import Lines
-
-        yield Lines(progress, verbose=job.verbose)
-    else:
-        from .live import LiveDisplay
-
-        with LiveDisplay(progress) as display:
-            yield display
-
-
-def _is_live() -> bool:
-    """Tell whether standard error is a terminal that can be redrawn."""
-    plain = ("NO_COLOR", "CI")
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not any(os.environ.get(name) for name in plain)
+def started(event: Mapping[str, Any]) -> str:
+    """Return the line that tells what is about to run, and why that."""
+    total = int(event.get("total", 0))
+    why = clean(str(event.get("why") or ""), 400)
+    return f"{clean(str(event.get('plan')), 120)}: {total} task{'s' if total != 1 else ''}{'. ' if why else ''}{why}"

@@ -99,4 +99,4 @@ def _progress(before: Report) -> Progress:
     from .progress import Progress
 
     ended = {r.task_id: r.status for r in before.results.values() if r.status not in ("pending", "paused")}
-    return Progress(total=len(before.results), finished=set(ended), counts=Counter(ended.values()))
+    return Progress(total=len(before.results), done=len(ended), finished=set(ended), counts=Counter(ended.values()))
