@@ -63,7 +63,7 @@ def ask_command(
     """Plan a request, run it, and print the summary."""
     named = _named(params)
     if events is not None:
-        named["events"] = os.path.abspath(events) if "://" not in events else events
+        named["events"] = os.path.abspath(events) if events and "://" not in events else events
     if not text.strip() and workflow is None:
         raise click.UsageError("nothing is asked: give a TEXT, or --workflow NAME", click.get_current_context())
     _check_has_log(workflow, named, folders)

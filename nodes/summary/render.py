@@ -64,7 +64,7 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
         return "There are no results: no task has run."
     done = sum(task.ok for task in tasks)
     if not checks:
-        return f"{done} of {len(tasks)} task{'s' if len(tasks) != 1 else ''} succeeded."
+        return f"{done} of {len(tasks)} task{'s' if len(tasks) != 1 else ''} succeeded{_others(tasks)}."
     if said:
         return clean(said, 600)
     told = [task for task in checks if task.report and task.report.status != "not_applicable"]
@@ -77,6 +77,12 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
         if len(told) < len(tasks)
         else f"Nothing wrong was found{about} by {len(told)} check{'s' if len(told) != 1 else ''}."
     ) + aside
+
+
+def _others(tasks: Sequence[View]) -> str:
+    """Return how many tasks ended otherwise, and how."""
+    counts = Counter(_ENDED.get(task.status, task.status) for task in tasks if not task.ok)
+    return "".join(f", {count} {told}" for told, count in counts.items())
 
 
 def _said(checks: Sequence[View], key: str) -> list[str]:
@@ -134,7 +140,8 @@ def render(
         head = f"Results ({sum(t.ok for t in tasks)} of {len(tasks)} tasks succeeded):"
         blocks.append([head if findings or any(t.report for t in tasks) else "Results:", *outputs])
     if unchecked:
-        blocks.append(["Not checked:", *_capped([f"- {sentence(line)}" for line in unchecked], 10)])
+        head = "Not checked:" if any(task.report for task in tasks) else "Not done:"
+        blocks.append([head, *_capped([f"- {sentence(line)}" for line in unchecked], 10)])
     if warnings:
         blocks.append(["Warnings:", *_capped([f"- {sentence(shorten(text, 300))}" for text in warnings], 6)])
     lines = "\n\n".join("\n".join(block) for block in blocks).split("\n")

@@ -167,7 +167,7 @@ def test_results_that_are_no_checks() -> None:
     }
     assert summarize(results).text == "\n".join(
         [
-            "7 of 8 tasks succeeded.",
+            "7 of 8 tasks succeeded, 1 failed.",
             "",
             "Results:",
             '- model: {"rows": 3}',
@@ -178,7 +178,7 @@ def test_results_that_are_no_checks() -> None:
             "- number: 7",
             "- nothing: done, no output",
             "",
-            "Not checked:",
+            "Not done:",
             "- bad failed: no route.",
         ]
     )
