@@ -48,7 +48,11 @@ def random_round(seed: int, count: int) -> dict[str, Any]:
     tasks: list[dict[str, Any]] = []
     for index in range(count):
         needs = rng.sample(range(index), min(index, rng.randint(1, 3))) if rng.random() < 0.7 else []
-        task = {"id": f"t{index}", "specialist": SPECIALIST, "depends_on": [f"t{need}" for need in needs]}
+        task: dict[str, Any] = {
+            "id": f"t{index}",
+            "specialist": SPECIALIST,
+            "depends_on": [f"t{need}" for need in needs],
+        }
         seconds = min(0.01 * rng.paretovariate(1.1), 0.3)
         task |= {"input": {"seconds": seconds}, "estimated_s": seconds, "run_if": _rule(rng)}
         chance = rng.random()
@@ -209,7 +213,7 @@ class Round:
         self._compare("saved", now, {task_id: self.right[task_id] for task_id in now})
         if lost := finished - now.keys():
             self.wrong.append(f"saved before, and gone after another kill: {sorted(lost)}")
-        finished |= now.keys()
+        finished.update(now)
         ended = {task_id for word, task_id in log_lines(self.folder) if word == "end"}
         self.seen["kills"] += killed
         self.seen["kills in mid-run"] += killed and 0 < len(now) < len(self.right)
@@ -234,15 +238,18 @@ def play_rounds(seed: int, rounds: int, count: int) -> int:
     for number in range(rounds):
         folder = Path(tempfile.mkdtemp(prefix="fanwise-chaos-"))
         played = Round(seed + number, count, folder)
-        played.play()
+        try:
+            played.play()
+        except Exception as error:
+            played.wrong.append(f"{type(error).__name__}: {error}")
         seen += played.seen
         if played.wrong:
             print(*played.wrong, sep="\n")
             print(f"violated with --seed {seed + number} --rounds 1 --tasks {count}; what it left is in {folder}")
             return 1
         shutil.rmtree(folder)
-        if sys.stdout.isatty():
-            print(f"\r{number + 1} of {rounds}", end="\r", flush=True)
+        if (number + 1) % 10 == 0:
+            print(f"{number + 1} of {rounds} rounds", flush=True)
     print(f"{rounds} rounds of {count} tasks (seeds {seed} to {seed + rounds - 1}): no violation")
     print(", ".join(f"{name}: {seen[name]}" for name in ("kills", "kills in mid-run", "saved at a kill")))
     print(f"ended but not saved when the process died, so run again: {seen['ended, not saved']}")

@@ -25,14 +25,6 @@ class Cost(NamedTuple):
     cpu: float
     """Of the whole process, its threads included."""
 
-    def best(self, other: Cost) -> Cost:
-        """Return the smaller of each."""
-        return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
-
-
-WORST = Cost(float("inf"), float("inf"))
-"""Where a search for the best begins."""
-
 
 def options(doc: str | None) -> argparse.ArgumentParser:
     """Return a parser with the option that all scripts have."""
@@ -62,7 +54,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def verdicts(goals: Iterable[tuple[str, float, float]]) -> None:
     """Print each goal: its name, the figure measured, and the largest that meets it."""
     for name, measured, limit in goals:
-        print(f"{'met   ' if measured <= limit else 'MISSED'}  {name}: {measured:.3f} (goal: at most {limit:g})")
+        print(f"{'met   ' if measured <= limit else 'MISSED'}  {name}: {measured:.3f} (goal: at most {limit:.3g})")
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> tuple[Any, Cost]:
