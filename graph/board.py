@@ -83,6 +83,8 @@ class Seat:
 
     def results(self) -> dict[str, Result]:
         """Return the results of the dependencies that have ended, in the order in which the task names them."""
+        if not self.depends_on:
+            return {}
         board = self._board.results
         found = {need: self._known.get(need) or board.get(need) for need in self.depends_on}
         return {need: result for need, result in found.items() if result is not None}

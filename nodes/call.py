@@ -26,7 +26,7 @@ Results = Mapping[str, Mapping[str, Any]]
 """Dependency results as plain dicts, by task id."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Given:
     """What a specialist can be given."""
 

@@ -102,8 +102,7 @@ class Planner:
 
     def _unknown(self, plan: Plan) -> tuple[dict[str, Any], list[str]]:
         """Refuse or, where the plan says so, skip tasks of specialists that do not exist."""
-        problems = check_specialists(plan, self.specialists)
-        if problems and plan.config.unknown_specialist == "error":
+        if plan.config.unknown_specialist == "error" and (problems := check_specialists(plan, self.specialists)):
             raise PlanError(problems)
         unknown = [task for task in plan.tasks if task.specialist not in self.specialists]
         skipped = {t.id: skipped_result(t.id, t.specialist, f"unknown specialist {t.specialist!r}") for t in unknown}

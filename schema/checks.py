@@ -195,19 +195,19 @@ def _unknown_specialists(draft: Draft, known: Collection[str]) -> list[Problem]:
     names = frozenset(known)
     otherwise = f"; known specialists: {listed(sorted(names))}"
     return [
-        Problem(f"unknown specialist {shown(name)}{nearest.hint(name, otherwise)}", path)
-        for path, name in _specialists_used(draft)
+        Problem(f"unknown specialist {shown(name)}{nearest.hint(name, otherwise)}", draft.path(loc))
+        for loc, name in _specialists_used(draft)
         if name not in names
     ]
 
 
-def _specialists_used(draft: Draft) -> Iterator[tuple[str, str]]:
+def _specialists_used(draft: Draft) -> Iterator[tuple[Loc, str]]:
     for index, task in enumerate(draft.tasks):
         for loc in ((), ("fallback",)):
             holder = _member(task, loc[0]) if loc else task
             name = _member(holder, "specialist")
             if isinstance(name, str) and name:
-                yield draft.path(("tasks", index, *loc, "specialist")), name
+                yield ("tasks", index, *loc, "specialist"), name
 
 
 def _config_value(draft: Draft, name: str, default: Any = None) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ...schema.results import Finding
 from .merge import is_about
 from .text import clean, sentence, shorten
-from .views import View
+from .views import View, json_native
 
 FINDINGS = 8
 """Findings that are written out; the rest are counted."""
@@ -174,11 +174,12 @@ def _outputs(tasks: Sequence[View]) -> list[str]:
 
 
 def _short(task: View) -> str:
-    if task.output is None:
+    output = json_native(task.output)
+    if output is None:
         return "done, no output"
-    if isinstance(task.output, str):
-        return shorten(task.output, 240) or "empty text"
-    return shorten(json.dumps(task.output, ensure_ascii=False, default=str), 240)
+    if isinstance(output, str):
+        return shorten(output, 240) or "empty text"
+    return shorten(json.dumps(output, ensure_ascii=False, default=str), 240)
 
 
 def _capped(lines: list[str], limit: int) -> list[str]:

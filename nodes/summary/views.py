@@ -20,13 +20,14 @@ _DEPTH = 40
 """Levels of nesting that are looked into."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class View:
     """One task as the summary sees it."""
 
     task_id: str
     status: str
-    output: JsonValue
+    output: Any
+    """What it returned, as it was."""
     error: str | None
     report: CheckReport | None
     """What it returned, if that is a check's report or looks like one."""
@@ -79,14 +80,12 @@ def _view(name: str, value: Any) -> View:
     if isinstance(value, TaskResult):
         value = value.model_dump()
     if isinstance(value, Mapping) and value.get("status") in STATUSES and ("task_id" in value or "output" in value):
-        output = json_native(value.get("output"))
-        error = value.get("error")
+        output, error = value.get("output"), value.get("error")
         status = str(value["status"])
         task_id = clean(str(value.get("task_id") or name))
         report = as_report(output) if status == "succeeded" else None
         return View(task_id, status, output, None if error is None else str(error), report, bool(value.get("fallback")))
-    output = json_native(value)
-    return View(clean(name), "succeeded", output, None, as_report(output))
+    return View(clean(name), "succeeded", value, None, as_report(value))
 
 
 def json_native(value: Any, depth: int = _DEPTH) -> JsonValue:
@@ -110,9 +109,12 @@ def json_native(value: Any, depth: int = _DEPTH) -> JsonValue:
     return str(value)
 
 
-def as_report(output: JsonValue) -> CheckReport | None:
+def as_report(value: Any) -> CheckReport | None:
     """Return an output as a check's report: as it is, or, if it has a list of findings, as far as they can be read."""
-    if not isinstance(output, dict) or not ("findings" in output or "check" in output):
+    if isinstance(value, dict) and not ("findings" in value or "check" in value):
+        return None
+    output = json_native(value)
+    if not isinstance(output, dict):
         return None
     try:
         return CheckReport.model_validate(output)
