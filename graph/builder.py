@@ -155,7 +155,9 @@ def _planner_node(planner: Planner) -> RunnableCallable:
 
 def _started(update: Mapping[str, Any]) -> RunStarted:
     plan = update["plan"]
-    return RunStarted(type="run_started", total=len(plan["tasks"]), plan=plan.get("name") or "plan", why=update["chosen"])
+    return RunStarted(
+        type="run_started", total=len(plan["tasks"]), plan=plan.get("name") or "plan", why=update["chosen"]
+    )
 
 
 def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) -> dict[str, Any]:

@@ -61,14 +61,14 @@ async def execute(
         FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
     """
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
-    if given is None and context is not None and context.deadline_s is not None:
-        await _extend_deadline(graph, config, context.deadline_s)
+    if given is None:
+        await _renew_deadline(graph, config, context.deadline_s if context is not None else None)
     stream = graph.astream(
         given,  # type: ignore[arg-type]  # the graph's input is a TypedDict
         config,
         context=context or RunContext(),
         stream_mode=["custom"] if on_update is None else ["custom", "updates"],
-        subgraphs=True,  # without it, events from inside a batch do not get here
+        subgraphs=True,  # what nodes inside a batch write
         control=control,
     )
     listeners = {"custom": on_event, "updates": on_update}
@@ -99,13 +99,16 @@ async def _forget_unplanned(graph: Graph, config: RunnableConfig) -> None:
         await saver.adelete_thread(config["configurable"]["thread_id"])
 
 
-async def _extend_deadline(graph: Graph, config: RunnableConfig, seconds: float) -> None:
-    """Give what is left of a stopped run a new deadline, `seconds` from now.
+async def _renew_deadline(graph: Graph, config: RunnableConfig, seconds: float | None) -> None:
+    """Give what is left of a stopped run its deadline anew: `seconds` from now, or what its plan says.
 
-    The old one is in what was sent to the branches; so the finished ones are committed, and the rest is sent anew.
+    A run that lay still over night would otherwise come to nothing. The old deadline is in what was sent to the branches; so the finished ones are committed, and the rest is sent anew.
     """
     snapshot = await graph.aget_state(config, subgraphs=True)
-    if not snapshot.next or not snapshot.values.get("plan"):
+    if not snapshot.next or not snapshot.values.get("run_id"):
+        return
+    seconds = seconds or (snapshot.values["plan"].get("config") or {}).get("deadline_s")
+    if seconds is None:
         return
     update = {
         "results": dict(saved_results(snapshot)),

@@ -305,6 +305,28 @@ def test_a_deadline_ends_what_is_left_and_still_sums_up(go: Go, schedule: str) -
     assert out["summary"]["text"]
 
 
+def test_going_on_starts_the_deadline_anew(go: Go) -> None:
+    """A run that was stopped, and whose deadline passed meanwhile, still gets done; nothing is done twice."""
+    calls: Counter[str] = Counter()
+
+    @specialist("step")
+    async def step(task: Task) -> None:
+        calls[task.id] += 1
+        await asyncio.sleep(0.05)
+
+    async def scenario() -> Any:
+        graph = build_graph([step], checkpointer=InMemorySaver())
+        tasks = [{"id": f"t{i}", "specialist": "step", "depends_on": [f"t{i - 1}"] if i else []} for i in range(4)]
+        control = RunControl()
+        asyncio.get_running_loop().call_later(0.07, control.request_drain)
+        await execute(graph, {"plan": {"tasks": tasks, "config": {"deadline_s": 0.5}}}, "d", control=control)
+        await asyncio.sleep(0.5)
+        return await execute(graph, None, "d")
+
+    assert go(scenario()).status == "succeeded"
+    assert calls == {f"t{i}": 1 for i in range(4)}
+
+
 def test_starts_are_spaced_out(go: Go) -> None:
     """`starts_per_s` keeps a distance between starts."""
     out = go(build_graph().ainvoke({"plan": waits(*({"id": f"t{i}"} for i in range(4)), starts_per_s=20)}))
