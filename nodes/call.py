@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from ..schema.errors import FanwiseError
 from ..schema.plan import Task
 from ..schema.results import TaskResult
-from .specialist import Specialist
+from .specialist import Specialist, is_runnable
 
 Results = Mapping[str, Mapping[str, Any]]
 """Dependency results as plain dicts, by task id."""
@@ -51,7 +51,7 @@ class OutputError(TypeError):
 def make_call(specialist: Specialist) -> tuple[Call, bool]:
     """Return how to call a specialist, and whether it runs in a thread (and so can't be stopped)."""
     work = specialist.work
-    if isinstance(work, Runnable):
+    if is_runnable(work):
         return _runnable_call(work), False
     is_async = inspect.iscoroutinefunction(work) or inspect.iscoroutinefunction(getattr(work, "__call__", None))  # noqa: B004 - it is called through __call__
     arguments = _argument_builder(specialist.name, work)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from langchain_core.runnables import Runnable
+from typing import TYPE_CHECKING, Any
 
 from ..schema.errors import FanwiseError
+
+if TYPE_CHECKING:  # to name and check specialists must not take the half second that importing LangChain takes
+    from langchain_core.runnables import Runnable
+    from typing_extensions import TypeIs
 
 RetryOn = Callable[[BaseException], bool]
 """Tells whether an error is worth another attempt."""
@@ -55,7 +57,7 @@ class Specialist:
     """Free words about it."""
 
     def __post_init__(self) -> None:
-        if not (callable(self.work) or isinstance(self.work, Runnable)):
+        if not (callable(self.work) or is_runnable(self.work)):
             raise FanwiseError(
                 f"specialist {self.name!r}: {type(self.work).__name__} is neither a function nor a Runnable; "
                 "give a function, a Runnable or a compiled graph"
@@ -66,6 +68,11 @@ class Specialist:
         if not callable(self.work):
             raise FanwiseError(f"specialist {self.name!r} is a Runnable: call its invoke or ainvoke")
         return self.work(*args, **kwargs)
+
+
+def is_runnable(work: object) -> TypeIs[Runnable[Any, Any]]:
+    """Tell whether LangChain can run something: a Runnable, a compiled graph, an agent, a remote graph."""
+    return callable(getattr(work, "ainvoke", None))
 
 
 def specialist(
@@ -129,7 +136,7 @@ def _named(item: Any) -> Specialist:
     if isinstance(item, Specialist):
         return item
     name = getattr(item, "name", None)
-    if isinstance(item, Runnable) and isinstance(name, str) and name:
+    if is_runnable(item) and isinstance(name, str) and name:
         return Specialist(name, item)
     raise FanwiseError(
         f"{item!r} is no specialist: decorate the function with @specialist('name'), or give Specialist(name, ...)"
