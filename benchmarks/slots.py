@@ -78,7 +78,7 @@ async def measure(seeds: range, bound_s: float) -> None:
 def main() -> int:
     """Return the exit code."""
     given = options(__doc__).parse_args()
-    asyncio.run(measure(range(2) if given.quick else range(5), 1.5 if given.quick else 3.5))
+    asyncio.run(measure(range(2) if given.quick else range(5), 2.5 if given.quick else 3.5))
     return 0
 
 
