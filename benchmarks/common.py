@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from fanwise.graph.checkpoints import open_checkpointer
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -75,13 +77,20 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> tuple[Any, Cost]:
 
 
 def saver(kind: str) -> AbstractAsyncContextManager[Any]:
-    """Open a new, empty checkpointer: `memory`, or `sqlite` in a file of its own."""
-    return _sqlite() if kind == "sqlite" else _memory()
+    """Open a new, empty checkpointer: `memory`, or in a file of its own `sqlite` (LangGraph's), `own` (Fanwise's)."""
+    return {"sqlite": _sqlite, "own": _own, "memory": _memory}[kind]()
 
 
 @asynccontextmanager
 async def _memory() -> Any:
     yield InMemorySaver()
+
+
+@asynccontextmanager
+async def _own() -> Any:
+    with TemporaryDirectory(prefix="fanwise-bench-") as folder:
+        async with open_checkpointer(str(Path(folder) / "runs.db")) as opened:
+            yield opened
 
 
 @asynccontextmanager

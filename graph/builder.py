@@ -118,7 +118,7 @@ def _batch_graph(
 
 
 def _batch_node(batch: CompiledStateGraph[Any, Any, Any, Any], seating: Seating) -> RunnableCallable:
-    """Return the node that runs a part of a large superstep as a graph of its own, on the board that all parts share."""
+    """Return the node that runs a part of a large superstep as its own graph, on the board that all parts share."""
 
     async def run_batch(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
         with nullcontext(seating.board(state["shared"], runtime, config)):  # it lives as long as it is held

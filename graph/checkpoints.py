@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ..schema.errors import RunError
+from .sqlite import GroupCommitSaver
 
 DEFAULT_DB = ".fanwise/runs.db"
 """The command's database, in the folder in which it is called."""
@@ -34,7 +34,7 @@ async def open_checkpointer(
         raise RunError(f"no database of runs at {db}: nothing was run here yet, or give --db PATH")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+        async with GroupCommitSaver.from_conn_string(str(path)) as saver:
             await saver.setup()
             yield saver
     except (sqlite3.DatabaseError, OSError) as error:

@@ -102,7 +102,8 @@ async def _forget_unplanned(graph: Graph, config: RunnableConfig) -> None:
 async def _renew_deadline(graph: Graph, config: RunnableConfig, seconds: float | None) -> None:
     """Give what is left of a stopped run its deadline anew: `seconds` from now, or what its plan says.
 
-    A run that lay still over night would otherwise come to nothing. The old deadline is in what was sent to the branches; so the finished ones are committed, and the rest is sent anew.
+    A run that lay still over night would otherwise come to nothing. The old deadline is in what was sent to the
+    branches; so the finished ones are committed, and the rest is sent anew.
     """
     snapshot = await graph.aget_state(config, subgraphs=True)
     if not snapshot.next or not snapshot.values.get("run_id"):

@@ -86,7 +86,8 @@ def saved_results(state: StateSnapshot) -> Iterator[tuple[str, Result]]:
     """Yield the results that finished branches have saved as pending writes, in batches too."""
     for task in state.tasks:
         if isinstance(task.result, Mapping):
-            yield from (task.result.get("results") or {}).items()
+            found = task.result.get("results")
+            yield from found.items() if isinstance(found, Mapping) else ()  # the planner's own write is an `Overwrite`
         elif isinstance(task.state, StateSnapshot):
             yield from (task.state.values.get("results") or {}).items()
             yield from saved_results(task.state)

@@ -13,6 +13,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from fanwise.graph.checkpoints import open_checkpointer
+
 
 class ImmutableSaver(InMemorySaver):
     """An in-memory saver that fails when a checkpoint is not what it was when it was saved."""
@@ -35,7 +37,7 @@ class ImmutableSaver(InMemorySaver):
 OpenSaver = Callable[[], Any]
 
 
-@pytest.fixture(params=["memory", "immutable", "sqlite"])
+@pytest.fixture(params=["memory", "immutable", "sqlite", "fanwise"])
 def open_saver(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSaver:
     """How to open a checkpointer of each kind, as an async context manager."""
 
@@ -43,6 +45,9 @@ def open_saver(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSaver:
     async def opened() -> AsyncIterator[BaseCheckpointSaver[Any]]:
         if request.param == "sqlite":
             async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "runs.db")) as saver:
+                yield saver
+        elif request.param == "fanwise":
+            async with open_checkpointer(str(tmp_path / "runs.db")) as saver:
                 yield saver
         elif request.param == "immutable":
             immutable = ImmutableSaver()

@@ -487,6 +487,30 @@ def test_a_thread_can_be_used_for_another_run(go: Go) -> None:
     assert list(go(scenario())["results"]) == ["new"]
 
 
+def test_a_run_that_died_right_after_planning_can_be_shown_and_goes_on(go: Go) -> None:
+    """The planner's write is saved, the checkpoint behind it is not: nothing is lost, nothing breaks."""
+
+    class Dies(InMemorySaver):
+        dead = False
+
+        async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+            if self.dead and metadata["step"] >= 1:
+                raise OSError("killed")
+            return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def scenario() -> None:
+        saver = Dies()
+        saver.dead = True
+        with pytest.raises(OSError, match="killed"):
+            await build_graph(checkpointer=saver).ainvoke({"plan": waits({"id": "a"})}, CONFIG)
+        saver.dead = False
+        graph = build_graph(checkpointer=saver)
+        assert statuses((await report(graph, "thread")).results) == {"a": "pending"}
+        assert (await execute(graph, None, "thread")).status == "succeeded"
+
+    go(scenario())
+
+
 def test_the_graph_works_inside_another_graph(go: Go) -> None:
     """As a node of a user's graph, twice in one invocation, each run keeps to itself."""
     inner = build_graph()
