@@ -47,7 +47,9 @@ def counts(report: Report) -> str:
             parts.append(f"{count} {word}")
     text = ", ".join(parts)
     if metrics.speedup is not None:
-        text += f" · {seconds(metrics.makespan_s)} instead of {seconds(metrics.sequential_s)} one by one"
+        text += f" · {seconds(metrics.makespan_s)}"
+        if metrics.speedup is not None and metrics.speedup >= 1.05:
+            text += f" instead of {seconds(metrics.sequential_s)} one by one"
     return text
 
 

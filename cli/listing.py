@@ -63,7 +63,7 @@ def _workflow(workflow: Any, *, built_in: bool) -> dict[str, Any]:
 
 def _workflow_text(row: dict[str, Any]) -> str:
     aliases = f" (or {', '.join(row['aliases'])})" if row["aliases"] else ""
-    lines = [f"{row['name']}{aliases}: {row['title']}, {row['tasks']} tasks, {row['source']}"]
+    lines = [f"{row['name']}{aliases}: {row['title']}, {row['tasks']} task{'s' * (row['tasks'] != 1)}, {row['source']}"]
     if row["description"]:
         lines.append(f"  {row['description']}")
     for name, param in row["params"].items():

@@ -65,7 +65,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON val
 output_options = _stack(
     json_option,
     click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, only the result and errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Progress as plain lines, with every step; tracebacks."),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Progress as plain lines, with every step; tracebacks of internal errors."
+    ),
 )
 
 db_option = click.option(

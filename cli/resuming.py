@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @trace_option
 @specialists_option
 def resume_command(thread: str, **options: Any) -> int:
-    """Go on with a run after a stop, a crash or an answer.
+    """Go on with a run after a stop or a crash.
 
     Finished tasks are not run again. A run that is over is just shown.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import threading
@@ -57,7 +58,18 @@ def open_events(location: str) -> EventStore:
         raise
     future.set_result(store)
     _forget_oldest()
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
     return store
+
+
+def _close_all() -> None:
+    """Close what is open when the process ends: DuckDB complains aloud where a thread that was left behind holds it."""
+    with _lock:
+        opened = [future.result() for future in _cache.values() if future.done() and future.exception() is None]
+        _cache.clear()
+    for store in opened:
+        store.close()
 
 
 def _forget_oldest() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -39,21 +40,19 @@ class Explanation(BaseModel):
     """`total_s / expected_makespan_s`; 1 where there is nothing to do."""
 
 
-UNSET: Any = object()
-
-
-def explain(plan: Plan | Mapping[str, Any], slots: int | None = UNSET) -> Explanation:
+def explain(plan: Plan | Mapping[str, Any] | str | PathLike[str], slots: int | None = None) -> Explanation:
     """Tell what a plan would take, without running it.
 
     Args:
-        plan: the plan, or its dict.
+        plan: the plan, its dict, the path of a plan file, or its text.
         slots: tasks that work at the same time; the plan's own `max_parallel` if not given or `None`.
 
     Raises:
         PlanError: the plan is wrong.
     """
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
-    available = plan.config.max_parallel if slots is UNSET or slots is None else slots
+    if not isinstance(plan, Plan):
+        plan = Plan.model_validate(plan) if isinstance(plan, Mapping) else Plan.load(plan)
+    available = plan.config.max_parallel if slots is None else slots
     graph = {task.id: task.depends_on for task in plan.tasks}
     seconds = {
         task.id: estimated_seconds(task.model_dump(include={"estimated_s", "specialist", "input"}))

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import pydantic_core
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, TypeAdapter
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..schema.errors import FanwiseError
 from ..schema.plan import Task
@@ -58,7 +57,10 @@ def make_call(specialist: Specialist) -> tuple[Call, bool]:
     if is_async:
 
         async def call_async(given: Given) -> Any:
-            return await work(**arguments(given))
+            try:
+                return await work(**arguments(given))
+            except SystemExit as stop:
+                raise _left(stop) from stop
 
         return call_async, False
 
@@ -71,7 +73,7 @@ def make_call(specialist: Specialist) -> tuple[Call, bool]:
 
 
 def to_json(value: Any) -> Any:
-    """Return a specialist's output as a JSON value.
+    """Return a specialist's output as a JSON value; numbers that JSON lacks (NaN, infinity) become text.
 
     Raises:
         OutputError: it is not made of JSON values, pydantic models, dataclasses, dates and the like.
@@ -79,14 +81,10 @@ def to_json(value: Any) -> Any:
     if value is None or type(value) in (str, int, bool):
         return value
     try:
-        if isinstance(value, BaseModel):
-            return value.model_dump(mode="json")
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return TypeAdapter(type(value)).dump_python(value, mode="json")
-        return to_jsonable_python(value, inf_nan_mode="strings")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="strings"))
+    except (ValueError, RecursionError) as error:
         raise OutputError(
-            f"the specialist returned a {type(value).__name__} that is no JSON value ({error}); "
+            f"the specialist's output, of type {type(value).__name__}, is no JSON value ({error}); "
             "return JSON values, a pydantic model or a dataclass"
         ) from error
 
@@ -157,6 +155,11 @@ def _message_text(output: Any) -> Any:
     return output
 
 
+def _left(stop: SystemExit) -> RuntimeError:
+    """Return the failure of a specialist that tried to end the process."""
+    return RuntimeError(f"the specialist called exit({stop.code!r})")
+
+
 async def _in_thread(work: Callable[[], Any], *, name: str) -> Any:
     """Run blocking work on a thread of its own.
 
@@ -180,6 +183,8 @@ async def _in_thread(work: Callable[[], Any], *, name: str) -> Any:
         error: BaseException | None = None
         try:
             outcome = context.run(work)
+        except SystemExit as stop:
+            error = _left(stop)
         except StopIteration as stop:  # a future can't carry it
             error = RuntimeError(f"the specialist raised StopIteration({stop.value!r})")
         except BaseException as raised:  # handed to whoever awaits it

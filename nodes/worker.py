@@ -116,7 +116,7 @@ class Branch:
         try:
             output = await self._attempts(worker)
         except AttemptCut:
-            return self._result("cancelled", error=f"cancelled: {self.seat.cut}")
+            return self._result("cancelled", error=self.seat.cut)
         except AttemptTimedOut:
             return await self._fall_back("timed_out", f"no answer within {self.timeout_s:g} s")
         except GraphBubbleUp:
@@ -196,7 +196,7 @@ class Branch:
         if isinstance(error, AttemptTimedOut):
             return f"no answer within {self.timeout_s:g} s"
         if isinstance(error, AttemptCut):
-            return f"cancelled: {self.seat.cut}"
+            return self.seat.cut
         return describe(error)
 
     def _warn_abandoned(self, worker: Worker) -> None:

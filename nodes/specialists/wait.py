@@ -35,16 +35,22 @@ async def wait(task: Task, results: Mapping[str, TaskResult], attempt: int) -> A
     try:
         given = WaitInput.model_validate(task.input or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"input of `wait`: {place}: {first['msg']}") from None
+        raise ValueError(f"input of `wait`: {_told(error)}") from None
     if given.hang:
         await asyncio.Event().wait()
     await asyncio.sleep(given.seconds)
     if given.fail is not None:
         raise WaitFailed(given.fail)
     if attempt <= given.fail_times:
-        raise WaitFailed(f"attempt {attempt} of {given.fail_times} that fail")
+        raise WaitFailed(f"attempt {attempt} was told to fail")
     if isinstance(task.input, dict) and "output" in task.input:
         return given.output
     return {"task_id": task.id, "results": list(results)}
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown field {field!r}; it takes {', '.join(WaitInput.model_fields)}"
+    return f"{field}: {first['msg']}" if field else f"expected an object, got {first['input']!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sys
 import threading
 import time
 from collections import Counter
@@ -394,8 +395,33 @@ def test_an_output_that_is_no_json_value_fails_its_task(go: Go) -> None:
     plan = {"tasks": [{"id": "a", "specialist": "odd"}, {"id": "b", "specialist": "wait"}]}
     out = go(build_graph({"odd": lambda task: object()}).ainvoke({"plan": plan}))
     assert out["results"]["a"]["status"] == "failed"
-    assert "returned a object that is no JSON value" in out["results"]["a"]["error"]
+    assert "of type object, is no JSON value" in out["results"]["a"]["error"]
     assert out["results"]["b"]["status"] == "succeeded"
+
+
+def test_a_specialist_that_calls_exit_fails_its_task_alone(go: Go) -> None:
+    """Neither from a thread nor from the event loop does `sys.exit` end the process."""
+
+    @specialist("async")
+    async def leave(task: Task) -> None:
+        sys.exit(3)
+
+    @specialist("sync")
+    def leave_thread(task: Task) -> None:
+        sys.exit(3)
+
+    tasks = [{"id": name, "specialist": name} for name in ("async", "sync", "wait")]
+    out = go(build_graph([leave, leave_thread]).ainvoke({"plan": {"tasks": tasks}}))
+    assert statuses(out["results"]) == {"async": "failed", "sync": "failed", "wait": "succeeded"}
+    assert out["results"]["sync"]["error"] == "RuntimeError: the specialist called exit(3)"
+
+
+def test_numbers_that_json_lacks_become_text(go: Go) -> None:
+    """A report is always JSON: NaN and infinity are text, tuples and sets are lists, keys are text."""
+    values = {"nan": float("nan"), "inf": float("inf"), "tuple": (1, 2), "set": {3}, 4: "key"}
+    out = go(build_graph({"odd": lambda task: values}).ainvoke({"plan": {"tasks": [{"id": "a", "specialist": "odd"}]}}))
+    expected = {"nan": "NaN", "inf": "Infinity", "tuple": [1, 2], "set": [3], "4": "key"}
+    assert out["results"]["a"]["output"] == expected
 
 
 def test_specialists_that_can_not_be_used_are_refused() -> None:

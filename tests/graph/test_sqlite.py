@@ -84,7 +84,7 @@ def test_what_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
         async with open_checkpointer(db):
             pass
 
-    with pytest.raises(RunError, match="notes.txt"):
+    with pytest.raises(RunError, match=r"notes\.txt"):
         asyncio.run(scenario(str(path)))
     assert path.read_text().startswith("no database")
     with pytest.raises(RunError, match="SQLite"):
