@@ -79,7 +79,11 @@ _SYNONYMS = {
         *("slow", "slower", "slowest", "latency", "performance", "response time", "response times", "lag", "lagging"),
         *("timeout", "timeouts", "busy", "busiest", "overloaded", "load", "throughput"),
     ),
-    "health_check": ("health", "healthy", "ok", "okay", "status", "check", "fine", "overview"),
+    "health_check": (
+        *("health", "healthy", "ok", "okay", "status", "check", "fine", "overview", "wrong"),
+        *("crash", "crashes", "crashed", "crashing", "exception", "exceptions", "traceback", "error", "errors"),
+        *("fail", "fails", "failing", "failed", "failure", "failures", "500", "500s", "5xx"),
+    ),
 }
 """Words that ask for a workflow whatever its own keywords are."""
 
@@ -140,13 +144,26 @@ def _whole(text: str) -> str:
 
 
 _HOST_LIKE = re.compile(
-    r"(?<![\w.:/-])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[a-z\d.-]*[a-z])[a-z][a-z\d]*(?:[.-][a-z\d]+)*-?\d+)(?![\w:/-]|\.\w)",
+    r"(?<![\w.:/-])(?:\d{1,3}(?:\.\d{1,3}){3}"
+    r"|[a-z][a-z\d]*(?:[.-][a-z\d]+)*-?\d+"
+    r"|[a-z][a-z\d-]*\d[a-z]?(?:\.[a-z][a-z\d-]*)+"
+    r"|[a-z][a-z\d-]*(?:\.[a-z][a-z\d-]*)*\.(?:com|net|org|local|internal|lan|corp|example|invalid|test))"
+    r"(?![\w:/-]|\.\w)",
     re.I,
 )
 _NO_HOST = re.compile(
-    r"(?:last|past|top|first|http|status|error|code|port|utc|sha|md|ipv|v|p|q|h|s|m|am|pm)-?\d+$|^\d{4}-", re.I
+    r"^(?:last|past|top|first|next|line|step|phase|stage|part|day|week|month|quarter|year|hour|minute|error|errors|code"
+    r"|status|http|https|port|exit|signal|level|priority|severity|version|release|build|ticket|issue|bug|case|order"
+    r"|jan\w*|feb\w*|mar|march|apr\w*|may|june?|july?|aug\w*|sep\w*|oct\w*|nov|november|dec|december|mon|tue|wed|thu|fri"
+    r"|sat|sun|\w+day|utc|gmt|utf|iso|rfc|cve|sha|md|base|tls|ssl|ipv|ip|tcp|udp|h|python|java|php|perl|ruby|log4j|log4j2"
+    r"|p|q|v|ver|s|m|t|x|ec|k|am|pm)[-.]?\d+(?:[.-]\d+)*$|^\d{4}-",
+    re.I,
 )
-_FILE = re.compile(r"(?<![\w/.-])[\w./-]+\.(?:log|json|jsonl|csv|gz|txt)(?![\w-])", re.IGNORECASE)
+_FILE = re.compile(
+    r"(?<![\w/.-])[\w./-]+\.(?:log|json|jsonl|ndjson|csv|tsv|parquet|gz|bz2|xz|zst|zip|tar|txt|out|err|conf"
+    r"|cfg|ini|ya?ml|toml|xml|html?|py|js|ts|java|go|rs|rb|php|sh|exe|jar|service)(?:\.\d+)?(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 def find_subject(request: str, info: StoreInfo | None) -> dict[str, tuple[str, str]]:

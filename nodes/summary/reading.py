@@ -51,6 +51,8 @@ class Asked(Record):
     """Hosts, sources and source types that the question names and no event has."""
     mentioned: dict[str, int] = Field(default_factory=dict)
     """Events in whose text such a name stands, by name."""
+    near: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Names that the log has and that are like such a name, by name; at most three."""
 
 
 class Reading(Record):
@@ -109,13 +111,21 @@ def unasked(found: Sequence[Reading]) -> str:
         for name in reading.asked.unknown:
             many = reading.asked.mentioned.get(name, 0)
             but = f", but {_count(many, 'event')} name{_s(many)} it" if many else ""
-            told.append(f"No event in this log is from {clean(name, 80)}{but}.")
+            told.append(f"No event in this log is from {clean(name, 80)}{but}.{_near(reading.asked, name)}")
         if reading.asked.events == 0 and reading.events:
             told.append(
                 "No event lies in the time that was asked about"
                 f"{_asked_span(reading.asked)}; the log goes from {_span(reading.start, reading.end)}."
             )
     return " ".join(dict.fromkeys(told))
+
+
+def _near(asked: Asked, name: str) -> str:
+    names = [clean(item, 80) for item in asked.near.get(name, ())]
+    if not names:
+        return ""
+    told = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f" The nearest {'names are' if len(names) > 1 else 'name is'} {told}."
 
 
 def read_block(found: Sequence[Reading], findings: Sequence[Finding]) -> list[str]:

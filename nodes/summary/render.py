@@ -95,6 +95,10 @@ def _said(checks: Sequence[View], key: str) -> list[str]:
 
 
 def _found(findings: Sequence[Finding], focus: str | None, known: bool) -> str:
+    if not known:
+        findings = [finding for finding in findings if not finding.kind.endswith("_unknown")]
+        if not findings:
+            return ""
     mine = [finding for finding in findings if is_about(finding, focus)]
     lead = (mine or findings)[0]
     text = sentence(lead.title)

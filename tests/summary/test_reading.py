@@ -113,6 +113,14 @@ def test_a_subject_that_the_log_does_not_have_is_said_first() -> None:
     assert text.startswith("No event in this log is from web-99. The most severe finding: 35% of events are errors.")
 
 
+def test_names_like_an_unknown_one_are_told_and_the_log_is_not_said_twice_to_lack_it() -> None:
+    """The finding of a check that says the same is listed, but does not stand in the lead again."""
+    asked = {"events": 5, "unknown": ["web-99"], "near": {"web-99": ["web-01", "web-02"]}}
+    unknown = finding("host_unknown", "web-99: no event in this log").model_copy(update={"subject": "web-99"})
+    lead = summarize([report("a", unknown, asked=asked)], focus="web-99").text.split("\n")[0]
+    assert lead == "No event in this log is from web-99. The nearest names are web-01 and web-02."
+
+
 def test_a_time_without_events_is_not_called_well() -> None:
     """It says from when to when the log goes instead."""
     asked = {"start": "2005-07-10T00:00:00Z", "end": "2005-07-11T00:00:00Z", "events": 0}

@@ -14,8 +14,9 @@ and the thresholds that the check documents. Every report bears what was read of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from ....events.protocol import EventStore, StoreInfo, Where
@@ -113,6 +114,7 @@ class Context:
             end=self.where.end,
             events=sum(row["events"] for row in rows),
             unknown=unknown,
+            near={name: near for field, name in self.focus.items() if (near := _like(name, known[field]))},
             mentioned={name: sum(row["events"] for row in rows) for name, rows in named.items() if rows},
         )
         return reading(str(self.options.get("events", "")), self.info, asked).model_dump(mode="json")
@@ -149,6 +151,14 @@ class Context:
         mine: int = sum(row["events"] for row in rows if row[field] == name)
         every: int = sum(row["events"] for row in rows)
         return 0 < mine >= MOSTLY * every
+
+
+def _like(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, at most three, that one that is not among them may be a slip of."""
+    if name in known:
+        return ()
+    folded = {item.lower(): item for item in known[:2000]}
+    return tuple(sorted(folded[item] for item in get_close_matches(name[:200].lower(), folded, 3, 0.6)))
 
 
 def check(
