@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ..state import RunContext
 from .options import DEFAULT_DB
@@ -22,6 +23,25 @@ class Job:
     verbose: bool = False
     trace_dir: str | None = None
     specialist_sources: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, thread_id: str, options: Mapping[str, Any]) -> Self:
+        """Return the job that a command's options ask for; its context wins over the plan's configuration."""
+        return cls(
+            thread_id=thread_id,
+            db=options["db"],
+            context=RunContext(
+                max_parallel=options.get("max_parallel"),
+                timeout_s=options.get("timeout"),
+                deadline_s=options.get("deadline"),
+                schedule=options.get("schedule"),
+            ),
+            json=options["as_json"],
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+            trace_dir=options["trace_dir"],
+            specialist_sources=options["specialist_sources"],
+        )
 
     def command(self, name: str) -> str:
         """Return the command line that does something with this run, to be copied."""

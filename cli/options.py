@@ -6,12 +6,9 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from ..state import RunContext
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -122,15 +119,3 @@ run_options = _stack(
     specialists_option,
     size_options,
 )
-
-
-def run_context(**options: Any) -> RunContext:
-    """Return the options of an invocation, which win over the plan's configuration."""
-    from ..state import RunContext
-
-    return RunContext(
-        max_parallel=options.get("max_parallel"),
-        timeout_s=options.get("timeout"),
-        deadline_s=options.get("deadline"),
-        schedule=options.get("schedule"),
-    )

@@ -11,7 +11,6 @@ from .options import (
     deadline_option,
     max_parallel_option,
     output_options,
-    run_context,
     specialists_option,
     thread_id,
     trace_option,
@@ -44,16 +43,7 @@ def resume_command(thread: str, **options: Any) -> int:
     from .output import results_only
     from .user_code import load_specialists
 
-    job = Job(
-        thread_id=thread,
-        db=options["db"],
-        context=run_context(**options),
-        json=options["as_json"],
-        quiet=options["quiet"],
-        verbose=options["verbose"],
-        trace_dir=options["trace_dir"],
-        specialist_sources=options["specialist_sources"],
-    )
+    job = Job.of(thread, options)
     with results_only():
         specialists = load_specialists(job.specialist_sources)
         report = asyncio.run(_resume(job, specialists))

@@ -12,7 +12,6 @@ import click
 
 from .options import (
     name_and_value,
-    run_context,
     run_options,
     workflows_option,
 )
@@ -133,17 +132,7 @@ def _prepared(options: Mapping[str, Any]) -> tuple[Job, list[Specialist]]:
 
     with results_only():
         specialists = load_specialists(options["specialist_sources"])
-    job = Job(
-        thread_id=options["thread"] or new_thread_id(),
-        db=options["db"],
-        context=run_context(**options),
-        json=options["as_json"],
-        quiet=options["quiet"],
-        verbose=options["verbose"],
-        trace_dir=options["trace_dir"],
-        specialist_sources=options["specialist_sources"],
-    )
-    return job, specialists
+    return Job.of(options["thread"] or new_thread_id(), options), specialists
 
 
 def _started(

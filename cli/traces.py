@@ -89,7 +89,7 @@ class Traces:
             "correlation_id": self.thread_id,
             "task": task,
             "input": task.get("input", {}),
-            **{name: result.get(name) for name in ("status", "output", "error", "attempts")},
+            **{name: result.get(name) for name in ("status", "output", "error", "attempts", "fallback")},
             "timing": {name: result.get(name) for name in ("queued_s", "duration_s", "started_at", "finished_at")},
             "usage": result.get("usage"),
         }
