@@ -307,6 +307,21 @@ def _moment(text: str, now: datetime | None) -> datetime | None:
     return moment - timedelta(days=1) if moment > now and not word else moment
 
 
+def day_before(request: str, now: str | None) -> tuple[str, str] | None:
+    """Find a "since 14:00" that is read as of the day before, as the log ends before that on its last day.
+
+    Returns:
+        The time of day as it is written, and the moment that it is read as, in ISO 8601 UTC; None if there is none.
+    """
+    match, current = _SINCE.search(request), _parse(now) if now else None
+    if match is None or current is None or _BETWEEN.search(request) or re.match(_DATE, match[1]):
+        return None
+    read, clock = _moment(match[1], current), _clock(match[1].strip().lower())
+    if read is None or clock is None or read.date() == current.date():
+        return None
+    return match[1].strip(), _iso(read)
+
+
 def _clock(text: str) -> timedelta | None:
     """Return a time of day since midnight; no text is midnight."""
     if text in ("", "midnight"):

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from ...schema.results import Finding, Severity, Summary
 from .merge import gather, merge, rank
-from .reading import read_block, readings, unasked
+from .reading import read_block, readings, unasked, window
 from .render import answer, not_checked, render
+from .text import sentence
 from .views import SEVERITIES, View, plan_tasks, views
 
 __all__ = ["Summarizer", "summarize"]
@@ -63,6 +64,8 @@ def summarize(
     missing = unasked(read)
     nowhere = not findings and any(r.asked and not r.asked.events for r in read)
     said = answer(findings, tasks, focus, known=not any(r.asked and r.asked.unknown for r in read))
+    looked = window(read, request)
+    said = f"{looked}: {said}" if looked and said else sentence(looked) or said
     text = render(
         lead=missing if nowhere else f"{missing} {said}".strip(),
         findings=findings,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pydantic import Field, ValidationError
 
 from ...schema.results import CheckReport, Finding, Record
+from ..router import day_before
 from .text import clean, sentence
 from .views import View
 
@@ -45,6 +46,8 @@ class Asked(Record):
 
     start: str | None = None
     end: str | None = None
+    now: str | None = None
+    """The moment up to which was looked: the end that was asked for, or the log's own."""
     events: int
     """Events in the time that is asked about."""
     unknown: tuple[str, ...] = ()
@@ -118,6 +121,27 @@ def unasked(found: Sequence[Reading]) -> str:
                 f"{_asked_span(reading.asked)}; the log goes from {_span(reading.start, reading.end)}."
             )
     return " ".join(dict.fromkeys(told))
+
+
+def window(found: Sequence[Reading], request: str) -> str:
+    """Return a sentence on the time that was looked at, without its full stop; empty if the question names none."""
+    told = []
+    for reading in found:
+        asked = reading.asked
+        if asked is None or not asked.events or not (asked.start or asked.end):
+            continue
+        last = asked.now or reading.end
+        ends = [moment for moment in (asked.end, last) if moment]
+        span = _span(asked.start or reading.start, min(ends, key=_moment) if ends else None)
+        earlier = day_before(request, last) if asked.start and not asked.end else None
+        if earlier and last and _moment(earlier[1]) == _moment(asked.start or ""):
+            told.append(
+                f"The log ends at {_moment(last)}, before {clean(earlier[0], 40)} of that day, so it was taken as of "
+                f"the day before; looked at {span}"
+            )
+        else:
+            told.append(f"Looked at {span}")
+    return "; ".join(dict.fromkeys(told))
 
 
 def _near(asked: Asked, name: str) -> str:

@@ -130,6 +130,29 @@ def test_a_time_without_events_is_not_called_well() -> None:
     )
 
 
+def test_the_time_that_was_looked_at_leads_the_answer() -> None:
+    """From the start that was asked for, or the log's, to the end that was asked for, or the log's."""
+    since = {"start": "2025-03-04T12:33:00Z", "now": "2025-03-04T13:33:00Z", "events": 9}
+    assert summarize([report("a", asked=since)]).text.startswith(
+        "Looked at 2025-03-04 12:33 to 13:33 UTC: Nothing wrong was found by 1 check.\n"
+    )
+    until = {"end": "2025-03-04T12:33:00Z", "events": 9}
+    assert summarize([report("a", asked=until)]).text.startswith("Looked at 2025-03-04 00:00 to 12:33 UTC: ")
+    assert summarize([report("a", asked={"events": 9})]).text.startswith("Nothing wrong")
+
+
+def test_a_time_of_day_after_the_logs_end_is_told_to_be_of_the_day_before() -> None:
+    """Whoever asks "since 14:00" of a log that ends before that learns so, and when it ends."""
+    asked = {"start": "2025-03-03T14:00:00Z", "now": "2025-03-04T13:33:00Z", "events": 9}
+    text = summarize([report("a", asked=asked)], request="errors since 14:00").text
+    assert text.startswith(
+        "The log ends at 2025-03-04 13:33 UTC, before 14:00 of that day, so it was taken as of the day before; "
+        "looked at 2025-03-03 14:00 to 2025-03-04 13:33 UTC: Nothing wrong was found by 1 check."
+    )
+    plain = summarize([report("a", asked=asked)], request="errors since 2025-03-03 14:00").text
+    assert plain.startswith("Looked at 2025-03-03 14:00 to")
+
+
 def test_an_aside_is_told_where_nothing_was_found() -> None:
     """A few errors are no finding, but not nothing."""
     output = CheckReport(check="errors", status="ok", stats={"aside": "2 events of 900 are errors"})

@@ -112,6 +112,7 @@ class Context:
         asked = Asked(
             start=iso(self.start) if self.options.get("start") else None,
             end=self.where.end,
+            now=iso(self.now),
             events=sum(row["events"] for row in rows),
             unknown=unknown,
             near={name: near for field, name in self.focus.items() if (near := _like(name, known[field]))},
