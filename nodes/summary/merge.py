@@ -37,6 +37,9 @@ EVENTFUL = (
 )
 """Faults that bring new kinds of messages with them."""
 
+FOCUS = "of_focus"
+"""Key of a finding's numbers: by name of what the question is about, how many of the events are its, of how many."""
+
 NEAR = 900.0
 """Seconds within which a new kind of message is held to belong to a fault's beginning."""
 

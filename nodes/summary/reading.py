@@ -175,7 +175,7 @@ def _amount(reading: Reading) -> str:
     if reading.blank:
         parts.append(f"{reading.blank:,} blank")
     if reading.unparsed:
-        files = _files(reading)
+        files = "" if reading.files == 1 and reading.name else _files(reading)
         parts.append(f"{_count(reading.unparsed, 'line')} that could not be parsed{f' ({files})' if files else ''}")
     if not reading.files:
         return ", ".join(parts) + "."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from ...schema.results import Finding
-from .merge import is_about
+from .merge import FOCUS, is_about
 from .text import clean, sentence, shorten
 from .views import View, json_native
 
@@ -29,6 +30,15 @@ _ENDED = {
     "pending": "has no result",
     "running": "has not ended",
 }
+
+_MANY = {
+    "skipped": "were skipped",
+    "cancelled": "were cancelled",
+    "paused": "wait for a person",
+    "pending": "have no result",
+    "running": "have not ended",
+}
+"""The same of several tasks, where it differs."""
 
 
 def not_checked(tasks: Sequence[View]) -> tuple[str, ...]:
@@ -59,30 +69,60 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
     said = " ".join(_said(checks, "answer")[:3])
     if findings:
         lead = _found(findings, focus, known)
-        return lead if not said or any(is_about(f, focus) for f in findings) else f"{clean(said, 600)} {lead}"
+        lead = lead if not said or any(is_about(f, focus) for f in findings) else f"{clean(said, 600)} {lead}"
+        return " ".join(part for part in (lead, _failed(tasks)) if part)
     if not tasks:
         return "There are no results: no task has run."
     done = sum(task.ok for task in tasks)
     if not checks:
-        return f"{done} of {len(tasks)} task{'s' if len(tasks) != 1 else ''} succeeded{_others(tasks)}."
+        return f"{done} of {_tasks(len(tasks))} succeeded{_others(tasks)}."
+    ended = " ".join(part for part in (_failed(tasks), _unended(tasks)) if part)
+    return f"{ended} {_nothing(checks, said, focus if known else None)}".strip()
+
+
+def _nothing(checks: Sequence[View], said: str, focus: str | None) -> str:
+    """Return what the checks that ended say where none of them found anything."""
     if said:
         return clean(said, 600)
     told = [task for task in checks if task.report and task.report.status != "not_applicable"]
-    about = f" about {clean(focus, 80)}" if focus and known else ""
+    about = f" about {clean(focus, 80)}" if focus else ""
     aside = "".join(f" {text}" for text in _said(checks, "aside")[:2])
     if not told:
         return f"No check could tell anything{about}: see below why."
     return (
-        f"Nothing wrong was found{about}: {len(told)} of {len(tasks)} checks looked, the others could not."
-        if len(told) < len(tasks)
+        f"Nothing wrong was found{about}: {len(told)} of {len(checks)} checks looked, the others could not."
+        if len(told) < len(checks)
         else f"Nothing wrong was found{about} by {len(told)} check{'s' if len(told) != 1 else ''}."
     ) + aside
 
 
+def _failed(tasks: Sequence[View]) -> str:
+    """Return a sentence on the tasks that failed and why; empty if none did."""
+    failed = [task for task in tasks if task.status in ("failed", "timed_out")]
+    if not failed:
+        return ""
+    named = "; ".join(f"{task.task_id}: {clean(task.error or _ENDED[task.status], 120)}" for task in failed[:3])
+    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return sentence(f"{len(failed)} of {_tasks(len(tasks))} failed: {named}{more}")
+
+
+def _unended(tasks: Sequence[View]) -> str:
+    """Return a sentence on the tasks that neither succeeded nor failed; empty if there are none."""
+    told = _others([task for task in tasks if task.status not in ("failed", "timed_out")]).removeprefix(", ")
+    return f"Of {_tasks(len(tasks))}, {told}." if told else ""
+
+
+def _tasks(number: int) -> str:
+    return f"{number} task{'s' if number != 1 else ''}"
+
+
 def _others(tasks: Sequence[View]) -> str:
     """Return how many tasks ended otherwise, and how."""
-    counts = Counter(_ENDED.get(task.status, task.status) for task in tasks if not task.ok)
-    return "".join(f", {count} {told}" for told, count in counts.items())
+    counts = Counter(task.status for task in tasks if not task.ok)
+    return "".join(
+        f", {count} {(_MANY.get(status) if count > 1 else None) or _ENDED.get(status, status)}"
+        for status, count in counts.items()
+    )
 
 
 def _said(checks: Sequence[View], key: str) -> list[str]:
@@ -100,16 +140,29 @@ def _found(findings: Sequence[Finding], focus: str | None, known: bool) -> str:
         if not findings:
             return ""
     mine = [finding for finding in findings if is_about(finding, focus)]
-    lead = (mine or findings)[0]
+    with_it = [finding for finding in findings if focus and known and _part(finding, focus)]
+    lead = (mine or with_it or findings)[0]
     text = sentence(lead.title)
     text = text[0].upper() + text[1:] if lead.subject is None or not text.startswith(lead.subject) else text
     cause = _cause(lead)
     if cause:
         text += f" {cause}"
     if focus and not mine:
-        nothing = f"Nothing was found about {clean(focus, 80)} itself. " if known else ""
-        text = f"{nothing}The most severe finding: {text}"
+        part = _part(lead, focus) if known else ""
+        nothing = f"Nothing was found about {clean(focus, 80)} itself. " if known and not part else ""
+        text = f"{text}{part}" if part else f"{nothing}The most severe finding: {text}"
     return text
+
+
+def _part(finding: Finding, focus: str) -> str:
+    """Return a sentence on how much of a finding is of what the question is about; empty if none is, or not known."""
+    shares = finding.numbers.get(FOCUS)
+    counts = shares.get(focus) if isinstance(shares, dict) else None
+    if isinstance(counts, list) and len(counts) == 2 and counts[0]:
+        return f" {clean(focus, 80)} has {counts[0]:,} of these {counts[1]:,}."
+    whole = re.compile(rf"(?<![\w.-]){re.escape(focus)}(?![\w-]|\.\w)", re.IGNORECASE)
+    seen = any(whole.search(line) for line in finding.evidence)
+    return f" {clean(focus, 80)} is among these." if seen else ""
 
 
 def _cause(finding: Finding) -> str:
@@ -141,13 +194,15 @@ def render(
         blocks.append(["What to do:", *(f"{n}. {sentence(text)}" for n, text in enumerate(recommendations[:8], 1))])
     outputs = _outputs(tasks)
     if outputs:
-        head = f"Results ({sum(t.ok for t in tasks)} of {len(tasks)} tasks succeeded):"
+        head = f"Results ({sum(t.ok for t in tasks)} of {_tasks(len(tasks))} succeeded):"
         blocks.append([head if findings or any(t.report for t in tasks) else "Results:", *outputs])
     if unchecked:
         head = "Not checked:" if any(task.report for task in tasks) else "Not done:"
         blocks.append([head, *_capped([f"- {sentence(line)}" for line in unchecked], 10)])
     if warnings:
-        blocks.append(["Warnings:", *_capped([f"- {sentence(shorten(text, 300))}" for text in warnings], 6)])
+        blocks.append(
+            ["Warnings:", *_capped([f"- {sentence(shorten(text, 300))}" for text in dict.fromkeys(warnings)], 6)]
+        )
     lines = "\n\n".join("\n".join(block) for block in blocks).split("\n")
     tail = ["", *read] if read else []
     room = LINES - len(tail)

@@ -184,6 +184,41 @@ def test_results_that_are_no_checks() -> None:
     )
 
 
+def failed(task_id: str, error: str = "boom") -> TaskResult:
+    return TaskResult(task_id=task_id, specialist="x", status="failed", error=error)
+
+
+def test_a_failed_task_is_said_before_that_nothing_was_found() -> None:
+    """And plain tasks count as no checks."""
+    plain = {name: {"task_id": name, "status": "succeeded", "output": 1} for name in "bcd"}
+    first = summarize({"a": failed("a"), **plain, "e": done("e")}).text.split("\n")[0]
+    assert first == "1 of 5 tasks failed: a: boom. Nothing wrong was found by 1 check."
+    assert summarize({**plain, "e": done("e")}).text.startswith("Nothing wrong was found by 1 check.")
+    lead = summarize([failed("silence"), done("errors", finding())]).text.split("\n")[0]
+    assert lead == "web-03 went silent at 2025-03-01 13:42 UTC: no event for 4 h. 1 of 2 tasks failed: silence: boom."
+
+
+def test_several_that_ended_otherwise_are_told_in_the_plural() -> None:
+    """One was cancelled, three were."""
+    gone = {name: {"task_id": name, "status": "cancelled"} for name in "abc"}
+    assert summarize({**gone, "d": 1}).text.startswith("1 of 4 tasks succeeded, 3 were cancelled.")
+    assert summarize({"a": gone["a"], "d": 1}).text.startswith("1 of 2 tasks succeeded, 1 was cancelled.")
+    assert summarize({**gone, "d": done("d")}).text.startswith("Of 4 tasks, 3 were cancelled. Nothing wrong was")
+    assert summarize({"d": 1}).text.startswith("1 of 1 task succeeded.")
+
+
+def test_what_the_question_is_about_may_have_a_part_in_a_finding() -> None:
+    """Then nothing is not what was found about it."""
+    rate = finding(
+        kind="error_rate", title="30 events are errors", subject=None, numbers={"of_focus": {"a-2": [10, 30]}}
+    )
+    assert summarize([done("e", rate)], focus="a-2").text.startswith("30 events are errors. a-2 has 10 of these 30.\n")
+    seen = finding(title="A burst", subject=None, evidence=["x.log:1: a-2 failed"])
+    assert summarize([done("e", seen)], focus="a-2").text.startswith("A burst. a-2 is among these.\n")
+    other = summarize([done("e", seen)], focus="a-20").text
+    assert other.startswith("Nothing was found about a-20 itself. The most severe finding: A burst.")
+
+
 def test_no_results_at_all() -> None:
     """No results give a summary, too."""
     assert summarize({}).text == "There are no results: no task has run."

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ....events.protocol import Where
+from ....events.protocol import Field, Where
 from ....schema.results import CheckReport, Finding, Severity
+from ...summary.merge import FOCUS
 from .context import Context, check
 from .failures import LIMIT, LOGIN, as_shown, kinds, login_failures, most_often, repeated_trouble, shown
 from .series import DIMENSIONS, stretches, width_for
@@ -92,6 +93,21 @@ def is_error(row: Mapping[str, Any]) -> bool:
     return row.get("level") in BAD_LEVELS or (isinstance(status, int) and status >= 500)
 
 
+def of_focus(context: Context, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return, for a finding's numbers, how many of its events are of what the question is about, and of how many."""
+    every: int = sum(row["events"] for row in rows)
+    shares = {
+        name: [sum(row["events"] for row in rows if row.get(field) == name), every]
+        for field, name in context.focus.items()
+    }
+    return {FOCUS: shares} if shares else {}
+
+
+def _bad(context: Context, by: Sequence[Field]) -> list[dict[str, Any]]:
+    """Return the counts of errors in the time that is asked about."""
+    return [row for row in context.store.counts(by, where=context.asked()) if is_error(row)]
+
+
 def count_errors(context: Context) -> Counts:
     """Count events and errors over time."""
     begin = context.first
@@ -162,11 +178,17 @@ def _burst(context: Context, counts: Counts, first: int, last: int, bursts: int,
         severity=severity,
         subject=subject,
         detail=(
-            f"Outside of bursts {share(rate, 1) if rate else 'none'} of all events are errors. {quoted}"
+            (
+                f"Outside of bursts {share(rate, 1)} of all events are errors."
+                if rate
+                else "Outside of bursts is no error."
+            )
+            + (f" {quoted}" if quoted else "")
             + (f" {count(others, 'more error')} of others fell into that time." if others else "")
             + (f" The log has {bursts if bursts < 6 else 'six or more'} such bursts." if bursts > 3 else "")
         ),
-        numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts, **fields},
+        numbers={"errors": seen, "events": events, "usual_rate": round(rate, 5), "bursts": bursts, **fields}
+        | of_focus(context, [row for row in mine if is_error(row)]),
         start=iso(start),
         end=iso(end),
         evidence=evidence(lines),
@@ -262,7 +284,8 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
             severity="high" if seen >= 0.5 * events else "medium" if lasts or seen >= 0.05 * events else "low",
             subject=subject,
             detail=" ".join(part for part in told if part),
-            numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)},
+            numbers={"errors": seen, "events": events, "rate": round(seen / events, 4)}
+            | ({} if inside else of_focus(context, _bad(context, [*DIMENSIONS, "level", "status"]))),
             start=iso(begin),
             end=iso(end),
             evidence=evidence(lines),
