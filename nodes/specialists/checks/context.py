@@ -178,7 +178,7 @@ def check(
         def work(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
             context = open_context(name, task.input, results)
             if context.info.events < min_events or context.info.start is None:
-                return context.not_applicable(_too_few(context.info.events, min_events))
+                return context.not_applicable(too_few(context.info.events, min_events))
             if not context.store.counts((), where=context.where):
                 return context.not_applicable("no event lies in the time that is asked about, nor before it")
             return look(context)
@@ -188,7 +188,8 @@ def check(
     return decorate
 
 
-def _too_few(events: int, needed: int) -> str:
+def too_few(events: int, needed: int) -> str:
+    """Return why a log with so few events tells a check nothing."""
     if not events:
         return "there is no event to look at"
     return f"the log has {events:,} event{'s' if events != 1 else ''}; this check needs at least {needed:,}"

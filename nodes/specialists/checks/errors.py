@@ -17,13 +17,18 @@ from typing import Any
 from ....events.protocol import Field, Where
 from ....schema.results import CheckReport, Finding, Severity
 from ...summary.merge import FOCUS
-from .context import Context, check
+from .context import Context, check, too_few
+from .crashes import crashes
 from .failures import LIMIT, LOGIN, as_shown, kinds, login_failures, most_often, repeated_trouble, shown
+from .responses import by_path, failed_requests, server_errors
 from .series import DIMENSIONS, stretches, width_for
 from .templates import Template, anchor, mine
 from .wording import count, evidence, iso, lasting, period, seconds, share, when
 
 BAD_LEVELS = ("error", "critical")
+
+MIN_EVENTS = 10
+"""Events below which nothing but a stack trace tells anything."""
 
 
 @dataclass
@@ -43,7 +48,6 @@ class Counts:
 @check(
     "errors",
     description="Measures the error rate, finds bursts of errors, repeated failures and refused logins",
-    min_events=10,
 )
 def errors(context: Context) -> CheckReport:
     """Report bursts, a high rate, and failures that repeat."""
@@ -64,6 +68,12 @@ def errors(context: Context) -> CheckReport:
     else:
         stats["note"] = "events bear no level and no status; failures are told by their words"
     findings += _repeated(context, total)
+    told_of = [finding for finding in findings if finding.kind in ("error_rate", "error_burst")]
+    if not any(finding.kind == "error_rate" for finding in told_of):
+        findings += failed_requests(context, total, told_of)
+    findings += crashes(context, graded_too=not told_of)
+    if not findings and context.info.events < MIN_EVENTS:
+        return context.not_applicable(too_few(context.info.events, MIN_EVENTS))
     if graded and not findings and (told := _few(context, total)):
         stats["aside"] = told
     return context.report(findings, **stats)
@@ -75,6 +85,8 @@ def _few(context: Context, total: int) -> str:
     worded = context.asked(levels=BAD_LEVELS)
     templates = as_shown(mine(context.store.messages(where=worded, limit=LIMIT))) if seen else []
     most = f", {most_often(templates, seen)}" if templates else ""
+    where = by_path(server_errors(context))
+    most += f", status 500 or more on {where}" if where else ""
     verb = "is an error" if seen == 1 else "are errors"
     return f"{count(seen, 'event')} of {total:,} ({share(seen, total)}) {verb}{most}" if seen else ""
 
@@ -271,6 +283,8 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
     top = f"'{shown(templates[0].text)}'" if templates else ""
     most = f", {most_often(templates, seen)}" if templates else ""
     told = [kinds(templates, "error")] if len(templates) > 1 else [] if templates else [quoted]
+    by = by_path(server_errors(context))
+    told += [f"Status 500 or more by path: {by}."] if by else []
     told += ["Bursts are not counted in."] if inside else []
     told += [f"Nearly all are from {subject}."] if subject else []
     told += [f"The first is of {when(since)}, {lasting(since - begin)} into the log."] if late else []
