@@ -54,6 +54,19 @@ def test_a_host_that_falls_silent_is_one_finding(look: Look, shop: Shop) -> None
     assert "web-03" in found["evidence"][0]
 
 
+def test_a_peer_that_went_silent_later_does_not_go_on(look: Look, shop: Shop) -> None:
+    """Of two silent hosts the first does not name the second as going on, nor does its cause count it."""
+    stops = {"web-03": START + 12 * HOUR, "web-02": START + 15 * HOUR}
+    results = look([e for e in shop() if e["ts"] < stops.get(e["host"], START + 99 * HOUR)])
+    first = next(f for f in findings(results, "silence") if f["subject"] == "web-03")
+    going, _, later = first["detail"].partition(" go on; ")
+    assert "web-02" not in going
+    assert later == "web-02 went silent later."
+    assert first["numbers"]["others_sending"] == 5
+    cause = next(f for f in findings(results, "correlate") if f["subject"] == "web-03")
+    assert "5 of 6 other hosts went on." in cause["detail"]
+
+
 def test_a_source_that_stops_on_one_host_is_named_with_its_host(look: Look, shop: Shop) -> None:
     """Where the host goes on, the finding names host and source type, and does not blame the host."""
     stop = START + 12 * HOUR

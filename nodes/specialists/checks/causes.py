@@ -8,7 +8,7 @@ Thresholds: `before_s` (1800: how far back to look for a cause).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,8 @@ def _explain(context: Context, finding: Finding, findings: Sequence[Finding]) ->
     fields = fields_of(context, finding)
     together = _together(finding, findings, stop)
     clue = _clue(context, fields, finding, stop)
-    peers = _peers(context, fields, stop)
+    gone = {f.subject for f in of_kind(findings, ["host_silent"])}
+    peers = _peers(context, fields, stop, gone)
     if clue is not None:
         says, advice = clue.cause.says.format(subject=subject), clue.cause.advice.format(subject=subject)
         confidence, lines = clue.cause.confidence, clue.lines
@@ -195,12 +196,12 @@ def _together(finding: Finding, findings: Sequence[Finding], stop: float) -> lis
     return sorted(name for name in near if name)
 
 
-def _peers(context: Context, fields: Mapping[str, str], stop: float) -> str:
+def _peers(context: Context, fields: Mapping[str, str], stop: float, gone: Collection[str | None]) -> str:
     host = fields.get("host")
     if not host or len(context.info.hosts) < 2:
         return ""
     rows = context.store.counts(["host"], where=context.having(start=iso(stop + 1)))
-    others = [row["host"] for row in rows if row["host"] and row["host"] != host]
+    others = [row["host"] for row in rows if row["host"] and row["host"] != host and row["host"] not in gone]
     total = len([name for name in context.info.hosts if name != host])
     return f"{len(others)} of {total} other hosts went on. " if total else ""
 

@@ -57,7 +57,7 @@ def silence(context: Context) -> CheckReport:
     """Report who stopped sending and who paused."""
     table = leaves(context, shifts=host_offsets(context))
     silent = silences(context, table)
-    found = [_finding(context, table, item) for item in silent]
+    found = [_finding(context, table, item, silent) for item in silent]
     known = frozenset().union(*(item.subject.leaves for item in silent))
     paused = [pause for pause in pauses(context, table) if not pause.subject.leaves <= known]
     stats = {
@@ -117,12 +117,15 @@ def _due(subject: Subject, peers: Sequence[Subject], last: int) -> float:
     return subject.events * after / before if before else 0.0
 
 
-def _finding(context: Context, table: Table, item: Silence) -> Finding:
+def _finding(context: Context, table: Table, item: Silence, silent: Sequence[Silence]) -> Finding:
     subject = item.subject
     silent_s = context.now - subject.last
-    others = [s for s in table.subjects(subject.level) if s.names != subject.names and s.last > subject.last]
+    later = [s for s in table.subjects(subject.level) if s.names != subject.names and s.last > subject.last]
+    gone = frozenset().union(*(other.subject.leaves for other in silent))
+    others = [s for s in later if not s.leaves <= gone]
+    too = [s for s in later if s.leaves <= gone]
     missing = round(item.rate * silent_s)
-    everyone = len(others) <= 1 and subject.level == ("host",)
+    everyone = len(later) <= 1 and subject.level == ("host",)
     severity: Severity = "critical" if everyone else "high" if subject.level == ("host",) else "medium"
     noun = {"host": "host", "source": "source", "sourcetype": "source type"}[subject.noun]
     return Finding(
@@ -132,7 +135,7 @@ def _finding(context: Context, table: Table, item: Silence) -> Finding:
         subject=subject.name,
         detail=(
             f"Until then this {noun} sent about {_often(item.rate)} and never paused longer than "
-            f"{lasting(max(item.longest, table.width))}; {_others(others, noun)}."
+            f"{lasting(max(item.longest, table.width))}; {_others(others, too, noun)}."
         ),
         numbers={
             "last_event": iso(subject.last),
@@ -157,11 +160,13 @@ def _often(rate: float) -> str:
     return f"{rate * 3600:,.0f} events an hour" if hourly else f"{rate * 86400:,.1f} events a day"
 
 
-def _others(others: Sequence[Subject], noun: str) -> str:
+def _others(others: Sequence[Subject], too: Sequence[Subject], noun: str) -> str:
+    """Return who goes on, and who went silent later, in words."""
+    later = f"; {listed([s.name for s in too], 4)} went silent later" if too else ""
     if not others:
-        return f"no other {noun} went on after it"
+        return f"no other {noun} {'goes on' if too else 'went on after it'}{later}"
     verb = "goes" if len(others) == 1 else "go"
-    return f"{listed([s.name for s in others], 4)} {verb} on"
+    return f"{listed([s.name for s in others], 4)} {verb} on{later}"
 
 
 def _confidence(chance: float) -> float:
