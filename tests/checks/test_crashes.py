@@ -76,7 +76,7 @@ def test_few_statuses_of_500_are_told_by_path_and_time(look: Look) -> None:
         events[1200 + 37 * n] |= {"status": 500, "path": f"/pay?n={n}" if n % 3 else "/cart", "message": "GET 500"}
     (errors,) = found(look(events, "errors"))
     assert errors["title"] == (
-        "21 of 2,000 events (1.1%) have status 500, since 2025-03-01 02:20 UTC, most often on /pay (14 times)"
+        "21 of 2,000 requests (1.1%) have status 500, since 2025-03-01 02:20 UTC, most often on /pay (14 times)"
     )
     assert "By path: /pay 14 times and /cart 7 times." in errors["detail"]
     assert errors["evidence"]

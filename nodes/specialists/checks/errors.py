@@ -70,7 +70,7 @@ def errors(context: Context) -> CheckReport:
     findings += _repeated(context, total)
     told_of = [finding for finding in findings if finding.kind in ("error_rate", "error_burst")]
     if not any(finding.kind == "error_rate" for finding in told_of):
-        findings += failed_requests(context, total, told_of)
+        findings += failed_requests(context, told_of)
     findings += crashes(context, graded_too=not told_of)
     if not findings and context.info.events < MIN_EVENTS:
         return context.not_applicable(too_few(context.info.events, MIN_EVENTS))

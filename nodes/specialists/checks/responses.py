@@ -35,12 +35,11 @@ def by_path(rows: list[dict[str, Any]], limit: int = 4) -> str:
     return listed([f"{path} {count(events, 'time')}" for path, events in found.most_common()], limit)
 
 
-def failed_requests(context: Context, total: int, bursts: Sequence[Finding] = ()) -> list[Finding]:
+def failed_requests(context: Context, bursts: Sequence[Finding] = ()) -> list[Finding]:
     """Report statuses of 500 or more where there are ten, however small a share they are.
 
     Args:
         context: what is looked at.
-        total: all events.
         bursts: what was found already: those in these times alone need no finding more.
 
     Thresholds: `min_errors` (10).
@@ -49,6 +48,8 @@ def failed_requests(context: Context, total: int, bursts: Sequence[Finding] = ()
     seen = sum(row["events"] for row in rows)
     if seen - _inside(context, bursts) < context.number("min_errors", 10):
         return []
+    every = context.store.counts(["status"], where=context.asked())
+    total = sum(row["events"] for row in every if row["status"] is not None)
     begin, end = min(seconds(r["first"]) for r in rows), max(seconds(r["last"]) for r in rows)
     statuses: Counter[int] = Counter()
     for row in rows:
@@ -68,7 +69,7 @@ def failed_requests(context: Context, total: int, bursts: Sequence[Finding] = ()
     return [
         Finding(
             kind="server_errors",
-            title=f"{seen:,} of {count(total, 'event')} ({share(seen, total)}) have status {named}, {span}{most}",
+            title=f"{seen:,} of {count(total, 'request')} ({share(seen, total)}) have status {named}, {span}{most}",
             severity="medium" if seen >= 0.05 * total else "low",
             detail=" ".join(part for part in told if part),
             numbers={"errors": seen, "events": total, "paths": dict(paths(rows).most_common(8))},
