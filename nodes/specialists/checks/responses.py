@@ -36,20 +36,22 @@ def by_path(rows: list[dict[str, Any]], limit: int = 4) -> str:
 
 
 def failed_requests(context: Context, bursts: Sequence[Finding] = ()) -> list[Finding]:
-    """Report statuses of 500 or more where there are ten, however small a share they are.
+    """Report statuses of 500 or more where there are ten, and they are more than the background of a busy server.
 
     Args:
         context: what is looked at.
         bursts: what was found already: those in these times alone need no finding more.
 
-    Thresholds: `min_errors` (10).
+    Thresholds: `min_errors` (10), `min_share` (0.005).
     """
     rows = server_errors(context)
     seen = sum(row["events"] for row in rows)
-    if seen - _inside(context, bursts) < context.number("min_errors", 10):
-        return []
     every = context.store.counts(["status"], where=context.asked())
     total = sum(row["events"] for row in every if row["status"] is not None)
+    if seen - _inside(context, bursts) < context.number("min_errors", 10):
+        return []
+    if seen < context.number("min_share", 0.005) * total:
+        return []
     begin, end = min(seconds(r["first"]) for r in rows), max(seconds(r["last"]) for r in rows)
     statuses: Counter[int] = Counter()
     for row in rows:
