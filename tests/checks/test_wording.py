@@ -124,7 +124,7 @@ def test_errors_that_began_and_last_are_told_so(look: Look) -> None:
     assert found["title"] == (
         "33% of events are errors: 299 of 899, since 2025-03-01 02:30 UTC, most often 'ERROR IN CONTACTING RM.'"
     )
-    assert found["impact"] == "What these errors report has not worked since 2025-03-01 02:30 UTC, up to the log's end."
+    assert found["impact"] == "These errors began 2025-03-01 02:30 UTC and went on up to the log's end."
 
 
 def test_few_errors_are_an_aside(look: Look) -> None:

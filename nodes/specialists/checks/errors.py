@@ -305,7 +305,7 @@ def _rate(context: Context, counts: Counts, bursts: Sequence[tuple[int, int]]) -
             evidence=evidence(lines),
             confidence=0.9,
             impact=(
-                f"What these errors report has not worked since {when(since)}, up to the log's end."
+                f"These errors began {when(since)} and went on up to the log's end."
                 if lasts
                 else "A share this high is either a standing fault or a level that is used too freely."
             ),
