@@ -199,6 +199,22 @@ def test_specialists_of_ones_own_come_from_a_file_or_a_module(shell: Shell) -> N
     assert shell("run", "plan.json").returncode == 2
 
 
+def test_a_run_that_waits_for_a_person_exits_with_3(shell: Shell) -> None:
+    """Other work is done; the report holds the question, and showing the run tells that it is paused."""
+    code = (
+        "from fanwise.graph import specialist\nfrom langgraph.types import interrupt\n"
+        "@specialist('ask')\ndef ask(task):\n    return interrupt({'task_id': task.id, 'question': 'deploy?'})\n"
+    )
+    shell.write("mine.py", code)
+    shell.plan([{"id": "a", "specialist": "ask"}, {"id": "b", "specialist": "wait"}])
+    done = shell("run", "plan.json", "--specialists", "mine.py", "--thread", "t", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"]) == (3, "paused")
+    assert [told["results"][task]["status"] for task in "ab"] == ["paused", "succeeded"]
+    assert told["interrupts"][0]["value"]["question"] == "deploy?"
+    assert json.loads(shell("show", "t", "--json").stdout)["status"] == "paused"
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
