@@ -64,11 +64,10 @@ def _counts(plan: Any) -> str:
 
 def _warnings(plan: Any, specialists: Any) -> list[str]:
     """Return what the plan's `unknown_specialist: skip` lets pass."""
-    from ..nodes.specialists import built_in
+    from ..nodes.specialists import known_names
     from ..schema.checks import check_specialists
 
-    known = {*built_in(), *(item.name for item in specialists)}
-    return [f"{problem}; the task is skipped" for problem in check_specialists(plan, known)]
+    return [f"{problem}; the task is skipped" for problem in check_specialists(plan, known_names(specialists))]
 
 
 @click.command("explain")
@@ -88,7 +87,7 @@ def explain_command(
     from .picture import mermaid_text, plan_text
 
     loaded = load_plan(plan, None, max_tasks, max_bytes)
-    found = explain(loaded, slots) if slots is not None else explain(loaded)
+    found = explain(loaded, slots)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:

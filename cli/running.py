@@ -80,22 +80,17 @@ def load_plan(
     Raises:
         PlanError: it is refused; every problem has its line or field.
     """
+    from ..nodes.specialists import known_names
     from ..schema.checks import MAX_TASKS
     from ..schema.plan import Plan
     from ..schema.source import MAX_BYTES
 
     max_tasks, max_bytes = max_tasks or MAX_TASKS, max_bytes or MAX_BYTES
-    known = None if specialists is None else _known(specialists)
+    known = None if specialists is None else known_names(specialists)
     if plan == "-":
         text = sys.stdin.buffer.read(max_bytes + 1)
         return Plan.load(text, specialists=known, name=STDIN, max_tasks=max_tasks, max_bytes=max_bytes)
     return Plan.load(Path(plan), specialists=known, max_tasks=max_tasks, max_bytes=max_bytes)
-
-
-def _known(specialists: list[Specialist]) -> set[str]:
-    from ..nodes.specialists import built_in
-
-    return {*built_in(), *(item.name for item in specialists)}
 
 
 def _named(params: tuple[tuple[str, Any], ...]) -> dict[str, Any]:

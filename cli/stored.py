@@ -12,7 +12,7 @@ from ..graph.builder import RESERVED, Graph, build_graph
 from ..graph.checkpoints import list_threads
 from ..graph.run import report
 from ..nodes.specialist import Specialist
-from ..nodes.specialists import built_in
+from ..nodes.specialists import known_names
 from ..schema.errors import FanwiseError, RunError
 from ..schema.results import Report
 from ..schema.words import Nearest
@@ -65,7 +65,7 @@ def _not_here(task: Any) -> None:
 
 def missing_specialists(plan: Plan, report: Report, specialists: Iterable[Specialist]) -> list[str]:
     """Return the names that the unfinished tasks of a run need and that do not exist here."""
-    known = {*built_in(), *(item.name for item in specialists)}
+    known = known_names(specialists)
     waiting = [task for task in plan["tasks"] if report.results[task["id"]].status in ("pending", "paused")]
     needed = {task["specialist"] for task in waiting}
     needed |= {(task.get("fallback") or {}).get("specialist") or task["specialist"] for task in waiting}

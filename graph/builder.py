@@ -13,7 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
-from langgraph.types import Checkpointer, Send
+from langgraph.types import Checkpointer, Overwrite, Send
 
 from ..nodes.planner import Planner
 from ..nodes.specialist import Specialist, as_specialists
@@ -140,15 +140,16 @@ def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
 
 
 def _planner_node(planner: Planner) -> RunnableCallable:
-    def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+    def planned(state: State, runtime: Runtime[RunContext], config: RunnableConfig, is_sync: bool) -> dict[str, Any]:
         update = planner(state, runtime.context)
         runtime.stream_writer(_started(update))
-        return _warned(update, config, is_sync=True)
+        return _warned(update, config, is_sync=is_sync)
+
+    def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        return planned(state, runtime, config, True)
 
     async def plan(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
-        update = await asyncio.to_thread(planner, state, runtime.context)
-        runtime.stream_writer(_started(update))
-        return _warned(update, config, is_sync=False)
+        return await asyncio.to_thread(planned, state, runtime, config, False)
 
     return RunnableCallable(plan_sync, plan, name=PLANNER, trace=False)
 
@@ -173,7 +174,7 @@ def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) ->
         else "`max_concurrency` is set; use max_parallel"
     )
     text = f"tasks run phase by phase, each phase waiting for its slowest task, because {why} for dataflow"
-    return {**update, "warnings": type(update["warnings"])([*update["warnings"].value, text])}
+    return {**update, "warnings": Overwrite([*update["warnings"].value, text])}
 
 
 def _fan_out_edge(batch_size: int) -> RunnableCallable:
@@ -200,9 +201,7 @@ def _synthesizer_node(summarizer: Summarizer) -> RunnableCallable:
         return update
 
     async def synthesizer_async(state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        update = await asyncio.to_thread(synthesize, state, summarizer)
-        runtime.stream_writer(RunFinished(type="run_finished", status=update["status"]))
-        return update
+        return await asyncio.to_thread(synthesizer, state, runtime)
 
     return RunnableCallable(synthesizer, synthesizer_async, name=SYNTHESIZER, trace=False)
 

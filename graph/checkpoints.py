@@ -12,14 +12,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..schema.errors import RunError
 from .sqlite import GroupCommitSaver
 
-DEFAULT_DB = ".fanwise/runs.db"
-"""The command's database, in the folder in which it is called."""
-
 
 @asynccontextmanager
-async def open_checkpointer(
-    db: str = DEFAULT_DB, *, must_exist: bool = False
-) -> AsyncIterator[BaseCheckpointSaver[str]]:
+async def open_checkpointer(db: str, *, must_exist: bool = False) -> AsyncIterator[BaseCheckpointSaver[str]]:
     """Open the database at `db`, a file's path; it is made where it does not exist yet.
 
     Args:

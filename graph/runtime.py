@@ -16,6 +16,7 @@ from langgraph.types import StateSnapshot
 
 from ..state import RunContext
 from .board import Board, Boards, LoadEarlier, Result, Seat
+from .fan_out import BATCH
 
 CHECKPOINTER = "__pregel_checkpointer"
 """Where LangGraph puts the run's checkpointer in a node's configuration."""
@@ -68,8 +69,6 @@ class Seating:
 
 def _graph_config(own: Mapping[str, Any], namespace: str) -> RunnableConfig:
     """Return the config of the graph in whose superstep, or batch, a branch with this configuration runs."""
-    from .fan_out import BATCH
-
     parents = namespace.split("|")[:-1]
     if parents and parents[-1].split(":")[0] == BATCH:
         parents.pop()

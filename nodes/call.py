@@ -13,6 +13,7 @@ from typing import Any
 
 import pydantic_core
 from langchain_core.language_models import BaseLanguageModel
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime
 
@@ -146,8 +147,6 @@ def _prompt(task: Mapping[str, Any], results: Results) -> str:
 
 def _message_text(output: Any) -> Any:
     """Return a message's text in place of the message, so that outputs read as what was said."""
-    from langchain_core.messages import BaseMessage
-
     if isinstance(output, BaseMessage):
         return output.text
     if isinstance(output, dict) and isinstance(messages := output.get("messages"), list):

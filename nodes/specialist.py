@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schema.errors import FanwiseError
@@ -53,8 +53,6 @@ class Specialist:
     """What it is for, in a sentence; shown to people and to planners."""
     retry_on: RetryOn = default_retry_on
     """Which errors are worth another attempt."""
-    tags: tuple[str, ...] = field(default=())
-    """Free words about it."""
 
     def __post_init__(self) -> None:
         if not (callable(self.work) or is_runnable(self.work)):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..specialist import Specialist
 from .checks import CHECKS
 from .wait import wait
+
+
+def known_names(own: Iterable[Specialist] = ()) -> set[str]:
+    """Return the names that tasks can use: the built-in specialists', and those of one's own."""
+    return {*built_in(), *(item.name for item in own)}
 
 
 def built_in() -> dict[str, Specialist]:

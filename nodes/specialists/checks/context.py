@@ -84,10 +84,6 @@ class Context:
         """The first event's moment, seconds since 1970."""
         return seconds(self.info.start) if self.info.start else self.now
 
-    def is_focus(self, **fields: str | None) -> bool:
-        """Tell whether a subject is one that the question names."""
-        return any(fields.get(name) == value for name, value in self.focus.items())
-
     def has(self, field: str) -> bool:
         """Tell whether any event has a value in a field."""
         return field in self.info.fields
