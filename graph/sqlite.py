@@ -1,52 +1,53 @@
-"""A SQLite checkpointer that commits what is saved at the same time in one transaction.
-
-LangGraph's own commits each task's writes by itself: many tasks that finish together wait in line for as many
-transactions. Here whatever is there when a transaction begins goes into it (group commit, as databases do for their own
-logs). A save is still over only when its transaction is.
-"""
+"""A SQLite checkpointer with group commit, and leases in the same file."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from itertools import groupby
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-import aiosqlite
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import WRITES_IDX_MAP
+from langgraph.checkpoint.base import WRITES_IDX_MAP, ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from .database import SPANS, Span
+from .group_commit import GroupCommit, Row, Save, by_statement
+from .leases import SqlLeases
 
 _COLUMNS = "thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value"
 _PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
 
-Row = tuple[Any, ...]
-Save = tuple[str, list[Row], "asyncio.Future[None]"]
-"""A statement, its rows, and the future of whoever waits for them to be saved."""
 
-
-class GroupCommitSaver(AsyncSqliteSaver):
+class GroupCommitSaver(GroupCommit, AsyncSqliteSaver):
     """LangGraph's `AsyncSqliteSaver`, with group commit for the writes of tasks."""
 
-    def __init__(self, conn: aiosqlite.Connection, **options: Any) -> None:
-        super().__init__(conn, **options)
-        self._waiting: list[Save] = []
-        self._writer: asyncio.Task[None] | None = None
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Save a checkpoint; one that fails, as on a full disk, leaves no transaction open."""
+        try:
+            return await super().aput(config, checkpoint, metadata, new_versions)
+        except sqlite3.Error:
+            async with self.lock:
+                await self.conn.rollback()
+            raise
 
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """Save a task's writes; returns when they are in the file."""
-        await self.setup()
-        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((_statement(writes), self._rows(config, writes, task_id, task_path), saved))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_waiting())
-        await saved
+    def statement(self, writes: Sequence[tuple[str, Any]]) -> str:
+        """Return how writes are kept."""
+        kept = "REPLACE" if all(channel in WRITES_IDX_MAP for channel, _ in writes) else "IGNORE"
+        return f"INSERT OR {kept} INTO writes ({_COLUMNS}) VALUES ({_PLACES})"
 
-    def _rows(
+    def rows(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> list[Row]:
+        """Return writes as rows of the table."""
         own = config["configurable"]
         place = (str(own["thread_id"]), str(own["checkpoint_ns"]), str(own["checkpoint_id"]), task_id, task_path)
         return [
@@ -54,32 +55,50 @@ class GroupCommitSaver(AsyncSqliteSaver):
             for index, (channel, value) in enumerate(writes)
         ]
 
-    async def _write_waiting(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting, []
-                error = await self._write(group)
-                for _, _, saved in group:
-                    if not saved.done():
-                        saved.set_result(None) if error is None else saved.set_exception(error)
-        finally:
-            self._writer = None
-
-    async def _write(self, group: Sequence[Save]) -> Exception | None:
-        """Write a group in one transaction, in order; return what went wrong."""
+    async def write(self, group: Sequence[Save]) -> None:
+        """Write a group in one transaction, in order."""
+        await self.setup()
         async with self.lock:
             try:
-                for statement, saves in groupby(group, key=lambda save: save[0]):
-                    async with self.conn.executemany(statement, [row for _, rows, _ in saves for row in rows]):
+                for statement, rows in by_statement(group):
+                    async with self.conn.executemany(statement, rows):
                         pass
                 await self.conn.commit()
-            except Exception as error:
+            except BaseException:
                 await self.conn.rollback()
-                return error
-        return None
+                raise
+
+    async def spans(self) -> Sequence[Span]:
+        """Return all threads; read from the table's index alone."""
+        await self.setup()
+        async with self.lock, self.conn.execute(SPANS) as found:
+            return [Span(*row) for row in await found.fetchall()]
+
+    async def compact(self) -> None:
+        """Give the space of what was deleted back to the disk, unless another process is at work in the file."""
+        async with self.lock:
+            try:
+                await self.conn.execute("VACUUM")
+                await self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
 
 
-def _statement(writes: Sequence[tuple[str, Any]]) -> str:
-    """Return how writes are kept: special ones (errors, interrupts, answers) anew, a task's own for good."""
-    kept = "REPLACE" if all(channel in WRITES_IDX_MAP for channel, _ in writes) else "IGNORE"
-    return f"INSERT OR {kept} INTO writes ({_COLUMNS}) VALUES ({_PLACES})"
+class SqliteLeases(SqlLeases):
+    """Leases in a SQLite file, each change on a connection of its own."""
+
+    errors = (sqlite3.Error,)
+    now = ":now"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def execute(self, statement: str, values: Mapping[str, Any]) -> tuple[int, Sequence[tuple[Any, ...]]]:
+        """Run a statement; where the file is being written to it waits, but less long than a lease lives."""
+        timeout = self.stale_s / 4
+        with closing(sqlite3.connect(self._path, timeout=timeout, isolation_level=None)) as connection:
+            cursor = connection.execute(statement, {**values, "now": time.time()})
+            found = cursor.fetchall()
+            return cursor.rowcount, found

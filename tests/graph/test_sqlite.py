@@ -88,4 +88,4 @@ def test_what_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
         asyncio.run(scenario(str(path)))
     assert path.read_text().startswith("no database")
     with pytest.raises(RunError, match="SQLite"):
-        asyncio.run(scenario("postgresql://here/there"))
+        asyncio.run(scenario("mysql://here/there"))

@@ -1,0 +1,297 @@
+"""A run belongs to one process at a time: leases in the database that show a sign of life while they are held.
+
+The signs come from a thread, so that a specialist which blocks the event loop does not lose the run. A lease is free
+again when its holder gives it back, when the holder is known to be dead, or when it gave no sign for too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from ..schema.errors import RunError
+from .processes import Process, is_dead, this_process
+
+BEAT_S = 5.0
+"""Seconds between two signs of life."""
+
+STALE_S = 20.0
+"""Seconds without a sign of life after which a lease is free."""
+
+
+class HeldError(RunError):
+    """The run belongs to another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who works on a run."""
+
+    thread_id: str
+    process: Process
+    token: str
+    """One taking of the lease: what the same process takes later is another."""
+    taken_at: float
+    """When it was taken; seconds since 1970, by the database's clock."""
+    age_s: float
+    """Seconds since the last sign of life."""
+
+    @property
+    def since(self) -> str:
+        """When it was taken, in UTC."""
+        return datetime.fromtimestamp(self.taken_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def __str__(self) -> str:
+        return f"process {self.process.pid} on {self.process.host}, since {self.since}"
+
+
+class Leases(ABC):
+    """Who works on which run of a database."""
+
+    errors: tuple[type[Exception], ...] = ()
+    """What the database raises when it can't be reached or written."""
+
+    def __init__(self, beat_s: float = BEAT_S, stale_s: float = STALE_S) -> None:
+        self.beat_s = beat_s
+        self.stale_s = stale_s
+
+    @asynccontextmanager
+    async def hold(self, thread_id: str) -> AsyncIterator[Holder]:
+        """Hold the lease of a run for the time of a block.
+
+        When the lease is lost, the block is cancelled, and the error says so.
+
+        Raises:
+            HeldError: another process holds it.
+            RunError: it was lost.
+        """
+        holder = await self._taken(thread_id)
+        task = asyncio.current_task()
+        assert task is not None
+        before, lost = task.cancelling(), [""]
+        loop = asyncio.get_running_loop()
+
+        def lose(reason: str) -> None:
+            if not heart.stopping.is_set():
+                lost[0] = reason
+                task.cancel()
+
+        heart = Heart(self, holder, lambda reason: loop.call_soon_threadsafe(lose, reason))
+        heart.start()
+        try:
+            yield holder
+            heart.stopping.set()
+        except asyncio.CancelledError:
+            heart.stopping.set()
+            if not lost[0] or task.uncancel() > before:  # somebody else wants the block to end as well
+                raise
+            raise RunError(lost[0]) from None
+        finally:
+            heart.stopping.set()
+            await asyncio.shield(asyncio.to_thread(self._given_back, heart))
+        if lost[0]:
+            task.uncancel()
+            raise RunError(lost[0])
+
+    async def live(self) -> dict[str, Holder]:
+        """Return who works on which run, by the run's thread."""
+        holders = await asyncio.to_thread(self.holders)
+        return {holder.thread_id: holder for holder in holders if not self.is_free(holder)}
+
+    def is_free(self, holder: Holder) -> bool:
+        """Tell whether a lease may be taken from who held it."""
+        return holder.age_s > self.stale_s or is_dead(holder.process)
+
+    async def _taken(self, thread_id: str) -> Holder:
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take_or_refuse, thread_id))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:  # the thread goes on, and what it takes would be held for ever
+            with suppress(RunError, *self.errors):
+                await asyncio.to_thread(self.release, await taking)
+            raise
+
+    def _take_or_refuse(self, thread_id: str) -> Holder:
+        before = self.holder(thread_id)
+        dead = before.token if before is not None and is_dead(before.process) else ""
+        mine = Holder(thread_id, this_process(), uuid4().hex, time.time(), 0)
+        if self.take(mine, dead):
+            return mine
+        raise HeldError(self._refusal(thread_id, self.holder(thread_id)))
+
+    def _refusal(self, thread_id: str, holder: Holder | None) -> str:
+        if holder is None:
+            return f"the run {thread_id!r} was just let go by another process; try again"
+        left = max(1, round(self.stale_s - holder.age_s))
+        return (
+            f"the run {thread_id!r} is being worked on already, by {holder}, last sign of life {holder.age_s:.0f} s "
+            f"ago: wait for it, or stop it there (if it is dead, the run is free in {left} s)"
+        )
+
+    def _given_back(self, heart: Heart) -> None:
+        """Give a lease back; where the database is gone it goes stale by itself."""
+        heart.join()
+        with suppress(*self.errors):
+            self.release(heart.holder)
+
+    def holder(self, thread_id: str) -> Holder | None:
+        """Return who holds, or held, the lease of a run."""
+        return next((holder for holder in self.holders() if holder.thread_id == thread_id), None)
+
+    @abstractmethod
+    def holders(self) -> Sequence[Holder]:
+        """Return all leases, the free ones too."""
+
+    @abstractmethod
+    def take(self, mine: Holder, dead: str) -> bool:
+        """Take a lease that nobody holds, that is stale, or that has the token `dead`; tell whether it was taken."""
+
+    @abstractmethod
+    def renew(self, mine: Holder) -> bool:
+        """Give a sign of life; tell whether the lease is still held."""
+
+    @abstractmethod
+    def release(self, mine: Holder) -> None:
+        """Give a lease back; one that is held by others by now is left alone."""
+
+
+class Heart(threading.Thread):
+    """Gives signs of life for one lease, and tells when it is lost."""
+
+    def __init__(self, leases: Leases, holder: Holder, on_lost: Callable[[str], object]) -> None:
+        super().__init__(name=f"fanwise-lease-{holder.thread_id}", daemon=True)
+        self.holder = holder
+        self.stopping = threading.Event()
+        self._leases = leases
+        self._on_lost = on_lost
+        self._seen = time.monotonic()
+        self._trouble = ""
+
+    def run(self) -> None:
+        """Beat until told to stop, or until the lease is lost."""
+        while not self.stopping.wait(self._pause()):
+            if reason := self._beat():
+                with suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+                    self._on_lost(reason)
+                return
+
+    def _pause(self) -> float:
+        """Return the seconds to the next beat: few after one that failed, since others count from the last good one."""
+        return min(self._leases.beat_s, 0.5) if self._trouble else self._leases.beat_s
+
+    def _beat(self) -> str:
+        """Give one sign of life; return why the lease is lost, if it is."""
+        sent = time.monotonic()
+        try:
+            held = self._leases.renew(self.holder)
+        except self._leases.errors as error:
+            self._trouble = " ".join(str(error).split()) or type(error).__name__
+            return self._silent() if time.monotonic() - self._seen >= self._leases.stale_s else ""
+        self._seen, self._trouble = sent, ""
+        return "" if held else self._taken()
+
+    def _silent(self) -> str:
+        return (
+            f"the run {self.holder.thread_id!r} was stopped here: the database took no sign of life for "
+            f"{self._leases.stale_s:.0f} s ({self._trouble}), so another process may go on with it; "
+            "what was saved is kept: resume the run once the database can be written"
+        )
+
+    def _taken(self) -> str:
+        by = ""
+        with suppress(*self._leases.errors):
+            now = self._leases.holder(self.holder.thread_id)
+            by = f" by {now}" if now is not None else ""
+        return (
+            f"the run {self.holder.thread_id!r} was stopped here: it was taken over{by}, since this process gave no "
+            f"sign of life for {self._leases.stale_s:.0f} s, or its lease was deleted: look how it stands before you "
+            "resume it"
+        )
+
+
+class MemoryLeases(Leases):
+    """Leases of a database that lasts as long as the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: dict[str, Holder] = {}
+        self._lock = threading.Lock()
+
+    def holders(self) -> Sequence[Holder]:
+        """Return all leases."""
+        return list(self._held.values())
+
+    def take(self, mine: Holder, dead: str) -> bool:
+        """Take a lease that nobody holds."""
+        with self._lock:
+            return self._held.setdefault(mine.thread_id, mine) is mine
+
+    def renew(self, mine: Holder) -> bool:
+        """Tell whether the lease is still held."""
+        return self._held.get(mine.thread_id) is mine
+
+    def release(self, mine: Holder) -> None:
+        """Give a lease back."""
+        with self._lock:
+            if self.renew(mine):
+                del self._held[mine.thread_id]
+
+
+LEASES_TABLE = """
+CREATE TABLE IF NOT EXISTS fanwise_leases (
+    thread_id TEXT PRIMARY KEY, token TEXT NOT NULL, host TEXT NOT NULL, boot TEXT NOT NULL, pid BIGINT NOT NULL,
+    started TEXT NOT NULL, taken_at DOUBLE PRECISION NOT NULL, beat_at DOUBLE PRECISION NOT NULL
+)"""
+
+_LIST = "SELECT thread_id, host, boot, pid, started, token, taken_at, {now} - beat_at FROM fanwise_leases"
+_TAKE = """
+INSERT INTO fanwise_leases (thread_id, token, host, boot, pid, started, taken_at, beat_at)
+VALUES (:thread_id, :token, :host, :boot, :pid, :started, {now}, {now})
+ON CONFLICT (thread_id) DO UPDATE SET token = excluded.token, host = excluded.host, boot = excluded.boot,
+    pid = excluded.pid, started = excluded.started, taken_at = excluded.taken_at, beat_at = excluded.beat_at
+WHERE fanwise_leases.beat_at < {now} - :stale_s OR fanwise_leases.token = :dead"""
+_RENEW = "UPDATE fanwise_leases SET beat_at = {now} WHERE thread_id = :thread_id AND token = :token"
+_RELEASE = "DELETE FROM fanwise_leases WHERE thread_id = :thread_id AND token = :token"
+
+
+class SqlLeases(Leases):
+    """Leases in a table; each change is one statement, so that of two who try only one succeeds."""
+
+    now: str
+    """The clock, in SQL: seconds since 1970."""
+
+    def holders(self) -> Sequence[Holder]:
+        """Return all leases, the free ones too."""
+        _, rows = self.execute(_LIST.format(now=self.now), {})
+        return [Holder(row[0], Process(*row[1:5]), *row[5:]) for row in rows]
+
+    def take(self, mine: Holder, dead: str) -> bool:
+        """Take a lease that nobody holds, that is stale, or that has the token `dead`."""
+        more = {"stale_s": self.stale_s, "dead": dead}
+        return self._changed(_TAKE, mine, more) == 1
+
+    def renew(self, mine: Holder) -> bool:
+        """Give a sign of life; tell whether the lease is still held."""
+        return self._changed(_RENEW, mine) == 1
+
+    def release(self, mine: Holder) -> None:
+        """Give a lease back."""
+        self._changed(_RELEASE, mine)
+
+    def _changed(self, statement: str, mine: Holder, more: Mapping[str, Any] | None = None) -> int:
+        who = mine.process
+        known = {"host": who.host, "boot": who.boot, "pid": who.pid, "started": who.started}
+        values = {"thread_id": mine.thread_id, "token": mine.token, **known, **(more or {})}
+        return self.execute(statement.format(now=self.now), values)[0]
+
+    @abstractmethod
+    def execute(self, statement: str, values: Mapping[str, Any]) -> tuple[int, Sequence[tuple[Any, ...]]]:
+        """Run a statement with `:name` places; return how many rows it changed, and the rows it found."""
