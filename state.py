@@ -7,15 +7,16 @@ stand at the borders.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from .reducers import append_new, merge_results
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
 from .schema.plan import Fallback, Plan, PlanConfig, Retry, Schedule, Task, TaskPolicy
-from .schema.results import CheckReport, Finding, Metrics, Report, Summary, TaskResult, TaskStatus
+from .schema.results import CheckReport, Decision, Finding, Metrics, Report, Review, Summary, TaskResult, TaskStatus
 
 __all__ = [
     "CheckReport",
+    "Decision",
     "EventsError",
     "Fallback",
     "FanwiseError",
@@ -29,6 +30,7 @@ __all__ = [
     "Problem",
     "Report",
     "Retry",
+    "Review",
     "RunContext",
     "RunError",
     "State",
@@ -84,6 +86,12 @@ class State(TypedDict, total=False):
     """Supersteps of specialists that have ended."""
     deadline_at: float | None
     """When the run has to end, in seconds since the epoch."""
+    review_until: str | None
+    """When nobody needs to answer the question about the plan any more, ISO 8601 in UTC."""
+    rejected: str | None
+    """Why a person rejected the plan; `None` if nobody did."""
+    groups: dict[str, int]
+    """How often a task was asked to be done again, by its id."""
     results: Annotated[dict[str, Any], merge_results]
     warnings: Annotated[list[str], append_new]
     status: str
@@ -119,7 +127,11 @@ class RunContext:
     """Seconds for each attempt's own work, for tasks that do not set their own."""
     deadline_s: float | None = None
     """Seconds for the run, from the start of this invocation."""
+    deadline_at: float | None = None
+    """When the run has to end, in seconds since the epoch, in place of what it was started with."""
     schedule: Schedule | None = None
     """`dataflow` or `phased`."""
+    review: Literal["plan"] | None = None
+    """`plan`: a person looks at the plan before anything runs."""
     events: str | None = None
     """Where the event log is that a request asks about."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from langgraph.runtime import RunControl, Runtime
@@ -22,8 +22,18 @@ from .schedule import Limits, Schedule
 Result = Mapping[str, Any]
 """A `TaskResult` as a plain dict."""
 
-LoadEarlier = Callable[[], Awaitable[Mapping[str, Result]]]
-"""Reads the results that an earlier attempt at this superstep has saved."""
+
+class Earlier(NamedTuple):
+    """What an earlier attempt at this superstep has left."""
+
+    results: Mapping[str, Result]
+    """By task id."""
+    unanswered: Collection[str]
+    """Branches that asked a person and have no answer yet, by LangGraph's id."""
+
+
+LoadEarlier = Callable[[], Awaitable[Earlier]]
+"""Reads what an earlier attempt at this superstep has saved."""
 
 Emit = Callable[[ProgressEvent], None]
 """Puts an event on the run's stream."""
@@ -43,6 +53,7 @@ class Seat:
         "_end",
         "_known",
         "_turn",
+        "branch",
         "cut",
         "depends_on",
         "needs_all",
@@ -51,8 +62,9 @@ class Seat:
         "task_id",
     )
 
-    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result]) -> None:
+    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], branch: str) -> None:
         self.task_id: str = task["id"]
+        self.branch = branch
         self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
         self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
         self.reason = ""
@@ -142,6 +154,7 @@ class Board:
         self._loop = asyncio.get_running_loop()
         self._seats: dict[str, Seat] = {}
         self._vacated: set[str] = set()
+        self._unanswered: set[str] = set()
         self._stopped: tuple[Admission, str] | None = None
         self._woken = False
         self._timer: asyncio.TimerHandle | None = None
@@ -154,14 +167,19 @@ class Board:
         deadline = run.get("deadline_at")
         self._deadline = None if deadline is None else deadline + offset
 
-    def enter(self, send: Mapping[str, Any]) -> Seat:
-        """Take a place for the task in `send`. Must be called before the branch's first await."""
+    def enter(self, send: Mapping[str, Any], branch: str = "") -> Seat:
+        """Take a place for the task in `send`. Must be called before the branch's first await.
+
+        Args:
+            send: what the branch was sent.
+            branch: LangGraph's id of the branch.
+        """
         task, known = send["task"], send.get("results") or {}
         if self._deadline is not None and self._deadline <= self._loop.time():
             self._stopped = ("cancel", DEADLINE)
         elif self._deadline is not None and self._alarm is None:
             self._alarm = self._loop.call_at(self._deadline, self._on_deadline)
-        seat = self._seats[task["id"]] = Seat(self, task, known)
+        seat = self._seats[task["id"]] = Seat(self, task, known, branch)
         self._schedule.add(
             seat.task_id,
             seat.depends_on,
@@ -222,7 +240,8 @@ class Board:
             for seat in list(self._seats.values()):
                 seat._fail(error)
             return
-        for task_id, result in earlier.items():
+        self._unanswered = set(earlier.unanswered)
+        for task_id, result in earlier.results.items():
             if task_id not in self._seats and task_id not in self.results:
                 self.results[task_id] = result
                 self.completed += 1
@@ -237,6 +256,10 @@ class Board:
             for seat in list(self._seats.values()):
                 seat._decide(*self._stopped)
             return
+        if self._loading is not None and not self._loading.done():
+            return  # it wakes the board when it has read what an earlier attempt has left
+        if self._unanswered:
+            self._suspend_unanswered()
         decision = self._schedule.decide(self._loop.time())
         for task_id in decision.ready:
             seat = self._seats[task_id]
@@ -249,6 +272,14 @@ class Board:
         if self._vacated:
             self._suspend_blocked()
         self._wake_at(decision.wake_at)
+
+    def _suspend_unanswered(self) -> None:
+        """Suspend the branches whose question is still open: what they did before they asked is not done again."""
+        for seat in list(self._seats.values()):
+            if seat.branch in self._unanswered:
+                self._unanswered.discard(seat.branch)
+                self._schedule.drop(seat.task_id)
+                seat._decide("suspend", "a person has not answered yet")
 
     def _suspend_blocked(self) -> None:
         """Suspend the branches that wait for one that left without a result."""

@@ -15,12 +15,14 @@ from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 from langgraph.types import Checkpointer, Overwrite, Send
 
+from ..nodes.effort import Worker
 from ..nodes.planner import Planner
+from ..nodes.review_plan import PlanReview
 from ..nodes.specialist import Specialist, as_specialists
 from ..nodes.specialists import built_in
 from ..nodes.summary import Summarizer, summarize
 from ..nodes.synthesizer import synthesize
-from ..nodes.worker import Worker, make_node
+from ..nodes.worker import make_node
 from ..plans.registry import load_workflows
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import FanwiseError
@@ -28,13 +30,15 @@ from ..schema.plan import Plan
 from ..schema.progress import RunFinished, RunStarted
 from ..state import BatchOutput, BatchState, Input, Output, RunContext, State
 from .background import run_in_background
+from .explain import describe
 from .fan_out import BATCH, BATCH_SIZE, SYNTHESIZER, fan_out, fan_out_batch
 from .runtime import TASKS, Seating
 
 PLANNER = "planner"
+REVIEW_PLAN = "review_plan"
 COLLECT = "collect"
 
-RESERVED = frozenset({PLANNER, COLLECT, SYNTHESIZER, BATCH, START, END, *State.__annotations__})
+RESERVED = frozenset({PLANNER, REVIEW_PLAN, COLLECT, SYNTHESIZER, BATCH, START, END, *State.__annotations__})
 """Names that no specialist can have: the graph's own nodes and its channels."""
 
 Graph = CompiledStateGraph[State, RunContext, Input, Output]
@@ -87,6 +91,7 @@ def build_graph(
 
     builder = StateGraph(State, context_schema=RunContext, input_schema=Input, output_schema=Output)
     builder.add_node(PLANNER, _planner_node(planner))
+    builder.add_node(REVIEW_PLAN, _review_node(PlanReview(known, describe, max_tasks)))
     builder.add_node(COLLECT, _collect)
     builder.add_node(SYNTHESIZER, _synthesizer_node(summarizer))
     builder.add_node(BATCH, _batch_node(_batch_graph(known, work), seating))
@@ -97,7 +102,8 @@ def build_graph(
     builder.add_edge(BATCH, COLLECT)
     edge = _fan_out_edge(batch_size)
     targets = [*known, BATCH, SYNTHESIZER]
-    builder.add_conditional_edges(PLANNER, edge, targets)
+    builder.add_conditional_edges(PLANNER, _review_edge(edge), [REVIEW_PLAN, *targets])
+    builder.add_conditional_edges(REVIEW_PLAN, edge, targets)
     builder.add_conditional_edges(COLLECT, edge, targets)
     builder.add_edge(SYNTHESIZER, END)
     graph = builder.compile(checkpointer=checkpointer, store=store, name=name)
@@ -134,7 +140,7 @@ def _both(name: str, work: Callable[..., Any]) -> RunnableCallable:
     """Return a node that runs on the caller's event loop or, when the graph is invoked without one, on ours."""
 
     def work_sync(send: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
-        return run_in_background(work(send, runtime, config))
+        return run_in_background(work(send, runtime, config, is_sync=True))
 
     return RunnableCallable(work_sync, work, name=name, trace=False, recurse=False)
 
@@ -180,13 +186,53 @@ def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) ->
 def _fan_out_edge(batch_size: int) -> RunnableCallable:
     """Return the edge; phased where branches may not wait: without an event loop, or under `max_concurrency`."""
 
+    def edge(state: State, *, bounded: bool) -> list[Send] | str:
+        if bounded:
+            _refuse_steps(state)
+        return fan_out(state, phased=bounded, batch_size=batch_size)
+
     def edge_sync(state: State, config: RunnableConfig) -> list[Send] | str:
-        return fan_out(state, phased=True, batch_size=batch_size)
+        return edge(state, bounded=True)
 
-    async def edge(state: State, config: RunnableConfig) -> list[Send] | str:
-        return fan_out(state, phased=config.get("max_concurrency") is not None, batch_size=batch_size)
+    async def edge_async(state: State, config: RunnableConfig) -> list[Send] | str:
+        return edge(state, bounded=config.get("max_concurrency") is not None)
 
-    return RunnableCallable(edge_sync, edge, name="fan_out", trace=False)
+    return RunnableCallable(edge_sync, edge_async, name="fan_out", trace=False)
+
+
+def _refuse_steps(state: State) -> None:
+    """Refuse what needs a step inside a branch where branches and steps would wait for each other's threads."""
+    for task in state["plan"]["tasks"]:
+        if task.get("review") in ("after", "both") and task["id"] not in (state.get("results") or {}):
+            raise FanwiseError(
+                f"task {task['id']!r} has a review of its output: run the graph with `ainvoke` or `astream`, "
+                "and without max_concurrency (max_parallel limits what works at the same time)"
+            )
+
+
+def _review_edge(fan_out_edge: RunnableCallable) -> RunnableCallable:
+    """Return the edge after the planner: to the review of the plan, where one is wanted."""
+
+    def is_reviewed(state: State) -> bool:
+        return (state["plan"].get("config") or {}).get("review") == "plan"
+
+    def edge_sync(state: State, config: RunnableConfig) -> list[Send] | str:
+        return REVIEW_PLAN if is_reviewed(state) else fan_out_edge.invoke(state, config)
+
+    async def edge_async(state: State, config: RunnableConfig) -> list[Send] | str:
+        return REVIEW_PLAN if is_reviewed(state) else await fan_out_edge.ainvoke(state, config)
+
+    return RunnableCallable(edge_sync, edge_async, name="review_or_fan_out", trace=False)
+
+
+def _review_node(review: PlanReview) -> RunnableCallable:
+    def review_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        return run_in_background(review(state))
+
+    async def review_async(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        return await review(state)
+
+    return RunnableCallable(review_sync, review_async, name=REVIEW_PLAN, trace=False)
 
 
 def _collect(state: State) -> dict[str, Any]:

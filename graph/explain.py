@@ -78,6 +78,34 @@ def explain(plan: Plan | Mapping[str, Any] | str | PathLike[str], slots: int | N
     )
 
 
+DESCRIBED = 12
+"""Tasks of a phase, and phases, that a description names."""
+
+
+def describe(plan: Plan) -> str:
+    """Return what a plan would do and take, as text: how many tasks, how long, the critical path, the phases."""
+    found = explain(plan)
+    slots = "" if found.slots is None else f", at most {found.slots} at the same time"
+    named = {task.id: f"{task.id} ({task.specialist})" for task in plan.tasks}
+    lines = [
+        f"{plan.name}: {found.tasks} tasks in {len(found.phases)} phases{slots}",
+        f"expected: {found.expected_makespan_s:.1f} s, for {found.total_s:.1f} s of work",
+        f"critical path ({found.critical_path_s:.1f} s): {_named(found.critical_path, ' > ')}",
+        *(
+            f"phase {number}: {_named([named[task_id] for task_id in phase], ', ')}"
+            for number, phase in enumerate(found.phases[:DESCRIBED], 1)
+        ),
+    ]
+    if len(found.phases) > DESCRIBED:
+        lines.append(f"and {len(found.phases) - DESCRIBED} more phases")
+    return "\n".join(lines)
+
+
+def _named(names: Sequence[str], between: str) -> str:
+    more = f"{between}... {len(names) - DESCRIBED} more" if len(names) > DESCRIBED else ""
+    return between.join(names[:DESCRIBED]) + more
+
+
 def simulate(tasks: Sequence[Task], seconds: Mapping[str, float], limits: Limits) -> float:
     """Return when the last task ends if every one takes its expected seconds and succeeds."""
     ranks = upward_ranks({task.id: task.depends_on for task in tasks}, seconds)

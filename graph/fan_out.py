@@ -26,6 +26,9 @@ in the tasks of one superstep of one graph. A batch is a sub-graph with a list o
 TASK_DEFAULTS = ("timeout_s", "retry")
 """What a task takes from the plan's configuration if it does not set it."""
 
+REVIEW_DEFAULTS = ("review_timeout_s", "review_default")
+"""The same for a task that is reviewed."""
+
 
 def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int = BATCH_SIZE) -> list[Send] | str:
     """Return a `Send` for each task that is to run in the next superstep.
@@ -50,13 +53,14 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
     if phased or config["schedule"] == "phased":
         statuses = {task_id: result["status"] for task_id, result in results.items()}
         chosen = [t for t in chosen if _is_decided(left[t], statuses)]
-    defaults = {name: config[name] for name in TASK_DEFAULTS}
+    groups = state.get("groups") or {}
     sends = [
         {
-            "task": {**defaults, **left[task_id]},
+            "task": _with_defaults(left[task_id], config),
             "results": {need: results[need] for need in graph[task_id] if need in results},
             "rank": round(ranks[task_id], 6),
             "order": order[task_id],
+            **({"group": groups[task_id]} if task_id in groups else {}),
         }
         for task_id in chosen
     ]
@@ -74,6 +78,11 @@ def effective_config(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _CONFIG_DEFAULTS: dict[str, Any] = PlanConfig().model_dump(mode="json")
+
+
+def _with_defaults(task: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    names = (*TASK_DEFAULTS, *REVIEW_DEFAULTS) if task.get("review") else TASK_DEFAULTS
+    return {**{name: config[name] for name in names}, **task}
 
 
 def _is_decided(task: Mapping[str, Any], statuses: Mapping[str, str]) -> bool:

@@ -13,11 +13,16 @@ from ..schema.results import Metrics, PendingInterrupt, Report, RunStatus, Summa
 from .runtime import saved_results
 
 
-def report_of(snapshot: StateSnapshot, thread_id: str) -> Report:
+def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingInterrupt, ...] = ()) -> Report:
     """Return the report of a run, finished or not.
 
     Results that finished branches of an interrupted superstep have saved are in it; tasks without a result are
     `pending`, or `paused` where they wait for a person.
+
+    Args:
+        snapshot: the run's state, with its sub-graphs.
+        thread_id: the run.
+        questions: what waits for a person.
 
     Raises:
         RunError: the thread holds no run.
@@ -26,31 +31,31 @@ def report_of(snapshot: StateSnapshot, thread_id: str) -> Report:
     if not values.get("run_id"):
         raise RunError(f"thread {thread_id!r} holds no planned run")
     results = {**(values.get("results") or {}), **dict(saved_results(snapshot))}
-    interrupts = _open_questions(snapshot, results)
     finished = bool(values.get("summary")) and not snapshot.next
-    waiting = {question.task_id for question in interrupts}
+    waiting = {question.task_id for question in questions}
     tasks = values["plan"]["tasks"]
     return Report(
         thread_id=thread_id,
-        status=values["status"] if finished else _unfinished(interrupts),
-        summary=_summary(values, finished, len(results), len(tasks)),
+        status=values["status"] if finished else _unfinished(questions),
+        summary=_summary(values, finished, len(results), len(tasks), len(questions)),
         results={task["id"]: _result(task, results, waiting) for task in tasks},
         metrics=Metrics.model_validate(values["metrics"])
         if finished
         else run_metrics(tasks, results, values.get("superstep", 0)),
-        interrupts=interrupts,
+        interrupts=questions,
         warnings=tuple(values.get("warnings") or ()),
     )
 
 
-def _unfinished(interrupts: tuple[PendingInterrupt, ...]) -> RunStatus:
-    return "paused" if interrupts else "interrupted"
+def _unfinished(questions: tuple[PendingInterrupt, ...]) -> RunStatus:
+    return "paused" if questions else "interrupted"
 
 
-def _summary(values: Mapping[str, Any], finished: bool, done: int, total: int) -> Summary:
+def _summary(values: Mapping[str, Any], finished: bool, done: int, total: int, questions: int) -> Summary:
     if finished:
         return Summary.model_validate(values["summary"])
-    return Summary(text=f"The run is not finished: {done} of {total} tasks have ended.")
+    waits = f" It waits for a person: {questions} question{'s' * (questions != 1)}." if questions else ""
+    return Summary(text=f"The run is not finished: {done} of {total} tasks have ended.{waits}")
 
 
 def _result(task: Mapping[str, Any], results: Mapping[str, Any], waiting: set[str | None]) -> TaskResult:
@@ -58,23 +63,3 @@ def _result(task: Mapping[str, Any], results: Mapping[str, Any], waiting: set[st
         return TaskResult.model_validate(result)
     status: TaskStatus = "paused" if task["id"] in waiting else "pending"
     return TaskResult(task_id=task["id"], specialist=task["specialist"], status=status)
-
-
-def _open_questions(snapshot: StateSnapshot, results: Mapping[str, Any]) -> tuple[PendingInterrupt, ...]:
-    """Return the questions that wait for a person, of tasks that have no result yet."""
-    found: dict[str, PendingInterrupt] = {}
-    for task in snapshot.tasks:
-        inner = task.state if isinstance(task.state, StateSnapshot) else None
-        if inner is not None:
-            found.update((question.id, question) for question in _open_questions(inner, results))
-            continue
-        for interrupt in task.interrupts:
-            found[interrupt.id] = PendingInterrupt(
-                id=interrupt.id, task_id=_task_id(interrupt.value), value=interrupt.value
-            )
-    return tuple(question for question in found.values() if question.task_id not in results)
-
-
-def _task_id(value: Any) -> str | None:
-    """Return the task that asks, where the question names it."""
-    return value.get("task_id") if isinstance(value, Mapping) else None

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.errors import GraphDrained
+from langgraph.errors import GraphDrained, is_invalid_resume
 from langgraph.runtime import RunControl
+from langgraph.types import Command, StateSnapshot
 
+from ..nodes.review import ASKER, Asker
 from ..schema.errors import FanwiseError, RunError
 from ..schema.plan import Plan
 from ..schema.results import Report
 from ..state import RunContext
-from .builder import COLLECT, Graph, build_graph
+from .builder import Graph, build_graph
 from .fan_out import BATCH
+from .questions import overdue, questions_of, take_back, write_answers
 from .report import report_of
-from .runtime import saved_results
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Is told of every progress event, as it happens."""
@@ -45,8 +48,13 @@ async def execute(
     on_event: OnEvent | None = None,
     on_update: OnUpdate | None = None,
     control: RunControl | None = None,
+    answers: Mapping[str, Any] | None = None,
+    asker: Asker | None = None,
 ) -> Report:
     """Run a graph with a checkpointer on a thread, or go on with it, and return the report.
+
+    Who goes on gives answers to questions; those given before a crash are given again, and questions whose time is
+    over are answered with their default.
 
     Args:
         graph: the compiled graph.
@@ -56,17 +64,23 @@ async def execute(
         on_event: is told of every progress event.
         on_update: is told of every result and every other write to the state, those inside a batch too.
         control: lets the caller ask the run to drain: what runs ends, the rest stays for a resume.
+        answers: answers to open questions, by question id; only where the run goes on.
+        asker: asks a person who is there, while other tasks go on; may return `None` to let the run pause.
 
     Raises:
         FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
+        RunError: an answer is for no open question, or does not fit its question; nothing of it is kept.
     """
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    context, going_on = context or RunContext(), None
     if given is None:
-        await _renew_deadline(graph, config, context.deadline_s if context is not None else None)
+        going_on = await _going_on(graph, config, answers or {})
+        context = _with_deadline(context, going_on.snapshot)
+    token = ASKER.set(asker)
     stream = graph.astream(
-        given,  # type: ignore[arg-type]  # the graph's input is a TypedDict
+        going_on.command if going_on is not None else given,  # type: ignore[arg-type]  # its input is a TypedDict
         config,
-        context=context or RunContext(),
+        context=context,
         stream_mode=["custom"] if on_update is None else ["custom", "updates"],
         subgraphs=True,  # what nodes inside a batch write
         control=control,
@@ -80,11 +94,44 @@ async def execute(
                 listener(value)
     except GraphDrained:
         pass
-    except Exception:
+    except Exception as error:
         if given is not None:
             await _forget_unplanned(graph, config)
+        if going_on is not None and is_invalid_resume(error):
+            await take_back(_saver(graph), going_on.snapshot.config, answers or {})
+            raise RunError(f"an answer does not fit its question, which stays open: {error}") from error
         raise
+    finally:
+        ASKER.reset(token)
     return await report(graph, thread_id)
+
+
+class _GoingOn(NamedTuple):
+    """How a stopped run is gone on with."""
+
+    snapshot: StateSnapshot
+    command: Command[Any] | None
+    """The answers that it is given; `None` where there are none."""
+
+
+async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, Any]) -> _GoingOn:
+    """Collect the answers: those that are given now, those of an earlier attempt that did not come to use, defaults."""
+    snapshot = await graph.aget_state(config, subgraphs=True)
+    saver = _saver(graph)
+    questions = await questions_of(saver, snapshot)
+    if unknown := answers.keys() - {question.id for question in questions.open}:
+        raise RunError(f"no open question has the id {', '.join(sorted(unknown))}; `fanwise show` lists them")
+    new = {**overdue(questions.open, time.time()), **answers}
+    await write_answers(saver, snapshot.config, new)
+    known = {**questions.answered, **new}
+    return _GoingOn(snapshot, Command(resume=known) if known else None)
+
+
+def _saver(graph: Graph) -> BaseCheckpointSaver[Any]:
+    saver = graph.checkpointer
+    if not isinstance(saver, BaseCheckpointSaver):
+        raise RunError("the graph keeps no runs: build it with a checkpointer")
+    return saver
 
 
 def _is_own(namespace: Sequence[str]) -> bool:
@@ -99,24 +146,14 @@ async def _forget_unplanned(graph: Graph, config: RunnableConfig) -> None:
         await saver.adelete_thread(config["configurable"]["thread_id"])
 
 
-async def _renew_deadline(graph: Graph, config: RunnableConfig, seconds: float | None) -> None:
-    """Give what is left of a stopped run its deadline anew: `seconds` from now, or what its plan says.
+def _with_deadline(context: RunContext, snapshot: StateSnapshot) -> RunContext:
+    """Give what is left of a stopped run its deadline anew, from now: the option's, or what its plan says.
 
-    A run that lay still over night would otherwise come to nothing. The old deadline is in what was sent to the
-    branches; so the finished ones are committed, and the rest is sent anew.
+    A run that lay still over night would otherwise come to nothing.
     """
-    snapshot = await graph.aget_state(config, subgraphs=True)
-    if not snapshot.next or not snapshot.values.get("run_id"):
-        return
-    seconds = seconds or (snapshot.values["plan"].get("config") or {}).get("deadline_s")
-    if seconds is None:
-        return
-    update = {
-        "results": dict(saved_results(snapshot)),
-        "superstep": snapshot.values.get("superstep", 0) + 1,
-        "deadline_at": time.time() + seconds,
-    }
-    await graph.aupdate_state(config, update, as_node=COLLECT)
+    plan = snapshot.values.get("plan") or {}
+    seconds = context.deadline_s or (plan.get("config") or {}).get("deadline_s")
+    return context if seconds is None else replace(context, deadline_at=time.time() + seconds)
 
 
 async def report(graph: Graph, thread_id: str) -> Report:
@@ -128,7 +165,8 @@ async def report(graph: Graph, thread_id: str) -> Report:
     snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id}}, subgraphs=True)
     if not snapshot.values and not snapshot.next:
         raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
-    return report_of(snapshot, thread_id)
+    questions = await questions_of(_saver(graph), snapshot)
+    return report_of(snapshot, thread_id, questions.open)
 
 
 async def arun(

@@ -1,6 +1,6 @@
 """What a branch takes from LangGraph: its place on the board, and what an earlier attempt has saved.
 
-The only module that knows names which LangGraph keeps private.
+This module and `nodes/steps.py` are the only ones that know names which LangGraph keeps private.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import StateSnapshot
 
+from ..nodes.steps import SCRATCHPAD
 from ..state import RunContext
-from .board import Board, Boards, LoadEarlier, Result, Seat
+from .board import Board, Boards, Earlier, LoadEarlier, Result, Seat
 from .fan_out import BATCH
 
 CHECKPOINTER = "__pregel_checkpointer"
@@ -23,6 +24,9 @@ CHECKPOINTER = "__pregel_checkpointer"
 
 RESUMING = "__pregel_resuming"
 """Whether the invocation goes on with a run that was there before."""
+
+RESUME_MAP = "__pregel_resume_map"
+"""Where LangGraph puts the answers that an invocation was given, by the questions' hashes."""
 
 TASKS = "__pregel_tasks"
 """The channel that `Send`s are written to."""
@@ -38,7 +42,8 @@ class Seating:
 
     def __call__(self, send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Seat:
         """Return the seat of a branch; must be called before its first await."""
-        return self.board(send, runtime, config).enter(send)
+        branch = str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition(":")[2]
+        return self.board(send, runtime, config).enter(send, branch)
 
     def board(self, shared: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Board:
         """Return the board of the superstep in which a node runs; it lives as long as somebody holds it.
@@ -47,8 +52,9 @@ class Seating:
         too, so that the board puts all events on the stream of the graph that made it.
         """
         context = runtime.context
-        if isinstance(context, RunContext) and context.max_parallel is not None:
-            shared = {**shared, "run": {**shared["run"], "max_parallel": context.max_parallel}}
+        if isinstance(context, RunContext):
+            given = {name: getattr(context, name) for name in ("max_parallel", "deadline_at")}
+            shared = {**shared, "run": {**shared["run"], **{k: v for k, v in given.items() if v is not None}}}
         return self.boards.board(runtime, shared, self._load_earlier(config))
 
     def _load_earlier(self, config: RunnableConfig) -> LoadEarlier | None:
@@ -60,9 +66,9 @@ class Seating:
         namespace = str(own.get("checkpoint_ns") or "")
         graph = self.graph
 
-        async def load() -> dict[str, Result]:
+        async def load() -> Earlier:
             state = await graph.aget_state(_graph_config(own, namespace), subgraphs=True)
-            return dict(saved_results(state))
+            return Earlier(dict(saved_results(state)), set(_unanswered(state, own)))
 
         return load
 
@@ -81,12 +87,24 @@ def _graph_config(own: Mapping[str, Any], namespace: str) -> RunnableConfig:
     }
 
 
+def _unanswered(state: StateSnapshot, own: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of branches that wait for a person who has not answered with this invocation either."""
+    if own[SCRATCHPAD].get_null_resume(False) is not None:
+        return  # an answer without an id: it is for whoever asks first
+    answered = own.get(RESUME_MAP) or {}
+    for task in state.tasks:
+        if task.name == BATCH and isinstance(task.state, StateSnapshot):
+            yield from _unanswered(task.state, own)
+        elif task.result is None and task.interrupts and not any(i.id in answered for i in task.interrupts):
+            yield task.id
+
+
 def saved_results(state: StateSnapshot) -> Iterator[tuple[str, Result]]:
     """Yield the results that finished branches have saved as pending writes, in batches too."""
     for task in state.tasks:
         if isinstance(task.result, Mapping):
             found = task.result.get("results")
             yield from found.items() if isinstance(found, Mapping) else ()  # the planner's own write is an `Overwrite`
-        elif isinstance(task.state, StateSnapshot):
+        elif task.name == BATCH and isinstance(task.state, StateSnapshot):
             yield from (task.state.values.get("results") or {}).items()
             yield from saved_results(task.state)

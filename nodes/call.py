@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import dataclasses
+import hashlib
 import inspect
 import json
 import threading
@@ -26,6 +27,37 @@ Results = Mapping[str, Mapping[str, Any]]
 """Dependency results as plain dicts, by task id."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Occasion:
+    """Which of the efforts at a task this is, and what led to it."""
+
+    task_id: str
+    place: str
+    """The thread and the run."""
+    group: int = 0
+    """Counts how often a person, or `fanwise retry`, asked for the task to be done again."""
+    comment: str = ""
+    """What a person said about the last output."""
+    previous: Any = None
+    """That output."""
+
+    @classmethod
+    def of(cls, send: Mapping[str, Any], config: RunnableConfig) -> Occasion:
+        """Return the first occasion of a branch."""
+        thread = config.get("configurable", {}).get("thread_id", "")
+        return cls(send["task"]["id"], f"{thread}/{send['superstep'].split(':')[0]}", send.get("group", 0))
+
+    def again(self, comment: str, previous: Any) -> Occasion:
+        """Return the next occasion, asked for with a comment on an output."""
+        return dataclasses.replace(self, group=self.group + 1, comment=comment, previous=previous)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for each attempt that stands for the same work: after a failure, after a crash."""
+        text = json.dumps([self.place, self.task_id, self.group])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 @dataclasses.dataclass(slots=True)
 class Given:
     """What a specialist can be given."""
@@ -35,12 +67,28 @@ class Given:
     runtime: Runtime[Any]
     config: RunnableConfig
     attempt: int
+    occasion: Occasion
+
+    @property
+    def comment(self) -> str:
+        """What a person said about the last output."""
+        return self.occasion.comment
+
+    @property
+    def previous(self) -> Any:
+        """The output that the comment is about."""
+        return self.occasion.previous
+
+    @property
+    def idempotency_key(self) -> str:
+        """Names the work to whoever must not do it twice."""
+        return self.occasion.idempotency_key
 
 
 Call = Callable[[Given], Coroutine[Any, Any, Any]]
 """Starts a specialist's work; the coroutine returns its raw output."""
 
-BY_NAME = ("runtime", "config", "attempt")
+BY_NAME = ("runtime", "config", "attempt", "comment", "previous", "idempotency_key")
 """Parameters that a function gets by their name."""
 
 
@@ -117,31 +165,39 @@ def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], 
 
 def _runnable_call(work: Runnable[Any, Any]) -> Call:
     async def call_runnable(given: Given) -> Any:
-        output = await work.ainvoke(_runnable_input(work, given.task, given.results), given.config)
+        output = await work.ainvoke(_runnable_input(work, given), given.config)
         return _message_text(output)
 
     return call_runnable
 
 
-def _runnable_input(work: Runnable[Any, Any], task: Mapping[str, Any], results: Results) -> Any:
-    """Return what a Runnable is given: its task's own input keys, plus `task`, `results` and `messages`.
+def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:
+    """Return what a Runnable is given: its task's own input keys, plus `task`, `results`, `messages` and the like.
 
     A graph takes the keys that its state has; an agent reads `messages`. A chat model is given the text.
     """
-    text = _prompt(task, results)
+    task, text = given.task, _prompt(given.task, given.results, given.occasion)
     if isinstance(work, BaseLanguageModel):
         return text
     own = task.get("input")
-    base = {"task": {k: task.get(k) for k in ("id", "description", "input")}, "results": dict(results)}
+    base = {
+        "task": {k: task.get(k) for k in ("id", "description", "input")},
+        "results": dict(given.results),
+        "comment": given.comment,
+        "idempotency_key": given.idempotency_key,
+    }
     return {**base, "messages": [("user", text)], **(own if isinstance(own, dict) else {})}
 
 
-def _prompt(task: Mapping[str, Any], results: Results) -> str:
+def _prompt(task: Mapping[str, Any], results: Results, occasion: Occasion) -> str:
     parts = [task.get("description") or task["id"]]
     if task.get("input"):
         parts.append(f"Input: {json.dumps(task['input'], ensure_ascii=False)}")
     for need, result in results.items():
         parts.append(f"Result of {need} ({result['status']}): {json.dumps(result.get('output'), ensure_ascii=False)}")
+    if occasion.comment:
+        parts.append(f"Your last answer: {json.dumps(occasion.previous, ensure_ascii=False)}")
+        parts.append(f"A reviewer asks for another one: {occasion.comment}")
     return "\n\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -17,10 +17,11 @@ from ..schema.errors import PlanError, Problem
 from ..schema.plan import Plan
 from ..schema.results import TaskResult
 from ..state import RunContext, State
+from .review import moment
 from .router import Route, route
 from .specialist import Specialist
 
-OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule")
+OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule", "review")
 """Fields of the context that win over the plan's configuration."""
 
 
@@ -52,8 +53,9 @@ class Planner:
         context = context or RunContext()
         plan, why, warnings = self._plan(state, context)
         plan = self._configured(plan, context)
-        skipped, more = self._unknown(plan)
+        skipped, more = unknown_tasks(plan, self.specialists)
         deadline = plan.config.deadline_s
+        until = plan.config.review_timeout_s if plan.config.review else None
         return {
             "request": plan.request,
             "chosen": why,
@@ -61,6 +63,9 @@ class Planner:
             "run_id": self.new_id(),
             "superstep": 0,
             "deadline_at": None if deadline is None else self.clock() + deadline,
+            "review_until": None if until is None else moment(self.clock() + until),
+            "rejected": None,
+            "groups": {},
             "results": Overwrite(skipped),
             "warnings": Overwrite([*warnings, *more]),
             "status": "running",
@@ -100,13 +105,18 @@ class Planner:
         own = plan.config.model_dump(exclude_unset=True)
         return plan.with_config({**self.defaults, **own, **given})
 
-    def _unknown(self, plan: Plan) -> tuple[dict[str, Any], list[str]]:
-        """Refuse or, where the plan says so, skip tasks of specialists that do not exist."""
-        if plan.config.unknown_specialist == "error" and (problems := check_specialists(plan, self.specialists)):
-            raise PlanError(problems)
-        unknown = [task for task in plan.tasks if task.specialist not in self.specialists]
-        skipped = {t.id: skipped_result(t.id, t.specialist, f"unknown specialist {t.specialist!r}") for t in unknown}
-        return skipped, [f"task {t.id!r} is skipped: there is no specialist {t.specialist!r}" for t in unknown]
+
+def unknown_tasks(plan: Plan, specialists: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the results of tasks that are skipped because their specialists do not exist, and warnings.
+
+    Raises:
+        PlanError: there are such tasks, and the plan does not say that they are to be skipped.
+    """
+    if plan.config.unknown_specialist == "error" and (problems := check_specialists(plan, specialists)):
+        raise PlanError(problems)
+    unknown = [task for task in plan.tasks if task.specialist not in specialists]
+    skipped = {t.id: skipped_result(t.id, t.specialist, f"unknown specialist {t.specialist!r}") for t in unknown}
+    return skipped, [f"task {t.id!r} is skipped: there is no specialist {t.specialist!r}" for t in unknown]
 
 
 def skipped_result(task_id: str, specialist: str, reason: str) -> dict[str, Any]:

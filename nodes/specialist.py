@@ -82,8 +82,10 @@ def specialist(
     """Turn a sync or async function into a specialist.
 
     The function takes `(task)`, `(task, results)` or no argument: `task` is a `Task` (id, description, input),
-    `results` a mapping from task id to `TaskResult`, in plan order. A parameter called `runtime` or `config` gets
-    LangGraph's. What it returns is the task's output: any JSON value, a pydantic model or a dataclass.
+    `results` a mapping from task id to `TaskResult`, in plan order. What it returns is the task's output: any JSON
+    value, a pydantic model or a dataclass. It may also take, by these names, LangGraph's `runtime` and `config`, the
+    `attempt`'s number, an `idempotency_key` that stays the same while the same work is tried again, and `comment` and
+    `previous`: what a reviewer said, and about which output.
 
     Args:
         name: the name that tasks use.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langgraph.types import Overwrite
 
 from ..reducers.outcome import run_metrics, run_status
+from ..schema.results import Summary
 from ..state import State
 from .summary import Summarizer
+from .summary.text import sentence
 
 
 def synthesize(state: State, summarizer: Summarizer) -> dict[str, Any]:
@@ -16,12 +19,23 @@ def synthesize(state: State, summarizer: Summarizer) -> dict[str, Any]:
     plan, results = state["plan"], state.get("results") or {}
     tasks = plan["tasks"]
     ordered = {task["id"]: results[task["id"]] for task in tasks if task["id"] in results}
+    rejected = state.get("rejected")
+    if rejected is not None:
+        return {"status": "cancelled", "summary": _nothing_ran(rejected), "metrics": _metrics(tasks, ordered, state)}
     summary = summarizer(ordered, request=state.get("request") or "", plan=plan, warnings=state.get("warnings") or ())
     update: dict[str, Any] = {
         "status": run_status(tasks, ordered, plan.get("config") or {}),
         "summary": summary.model_dump(mode="json"),
-        "metrics": run_metrics(tasks, ordered, state.get("superstep", 0)).model_dump(mode="json"),
+        "metrics": _metrics(tasks, ordered, state),
     }
     if list(ordered) != list(results):
         update["results"] = Overwrite(ordered)
     return update
+
+
+def _nothing_ran(reason: str) -> dict[str, Any]:
+    return Summary(text=f"{sentence(reason[:1].upper() + reason[1:])} Nothing was run.").model_dump(mode="json")
+
+
+def _metrics(tasks: Sequence[Mapping[str, Any]], results: Mapping[str, Any], state: State) -> dict[str, Any]:
+    return run_metrics(tasks, results, state.get("superstep", 0)).model_dump(mode="json")

@@ -1,63 +1,37 @@
-"""The wrapper that every specialist's node shares: dependencies, slot, time-out, retries, fallback, events.
-
-A failed task is a result like any other. Only what must reach LangGraph goes up as an exception: a question to a person
-and a suspension (`GraphBubbleUp`), and a cancellation from outside.
-"""
+"""The wrapper that every specialist's node shares: dependencies, a slot, reviews by a person, the result, events."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
-from langgraph.runtime import Runtime
+from langgraph.config import get_config
+from langgraph.errors import GraphInterrupt
+from langgraph.runtime import Runtime, get_runtime
 
-from ..schema.progress import AttemptFailed, TaskFinished, TaskStarted
-from .attempt import AttemptCut, AttemptTimedOut, run_attempt
-from .call import Call, Given, make_call, to_json
-from .retries import retrying
+from ..schema.progress import TaskFinished, TaskPaused
+from ..schema.results import Decision
+from ..schema.review import Question, from_args
+from .attempt import AttemptCut, run_attempt
+from .call import Occasion
+from .effort import Account, Effort, Worker, queue_again
+from .review import Asker, ask, moment, task_question
 from .seat import Admission, Seat
-from .specialist import Specialist
+from .steps import durable, in_line
 
 TakeSeat = Callable[[Mapping[str, Any], Runtime[Any], RunnableConfig], Seat]
 """Gives a branch its place on the board; called before the branch's first await."""
 
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A specialist made ready to be called."""
-
-    specialist: Specialist
-    call: Call
-    in_thread: bool
-
-    @classmethod
-    def of(cls, specialist: Specialist) -> Worker:
-        """Make a specialist ready to be called."""
-        return cls(specialist, *make_call(specialist))
+Step = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+"""Runs a piece of a branch's work that must not be done twice."""
 
 
 class Branch:
     """The work of one branch: one task, from its place on the board to its result."""
 
-    __slots__ = (
-        "attempts",
-        "config",
-        "queued_s",
-        "runtime",
-        "seat",
-        "started",
-        "task",
-        "timeout_s",
-        "warnings",
-        "worked_s",
-        "workers",
-    )
+    __slots__ = ("account", "config", "occasion", "runtime", "seat", "step", "task", "workers")
 
     def __init__(
         self,
@@ -66,28 +40,132 @@ class Branch:
         runtime: Runtime[Any],
         config: RunnableConfig,
         workers: Mapping[str, Worker],
+        step: Step,
     ) -> None:
         self.task: Mapping[str, Any] = send["task"]
-        self.timeout_s: float | None = send["task"].get("timeout_s")
+        self.occasion = Occasion.of(send, config)
         self.seat = seat
         self.runtime = runtime
         self.config = config
         self.workers = workers
-        self.attempts = 0
-        self.started: float | None = None
-        self.queued_s = 0.0
-        self.worked_s = 0.0
-        self.warnings: list[str] = []
+        self.step = step
+        self.account = Account()
 
     async def run(self) -> dict[str, Any]:
         """Return the update of the graph's state: this task's result."""
         try:
             admission = await self.seat.admitted()
             result = await self._work() if admission == "start" else self._not_started(admission)
-        except BaseException:
+        except BaseException as stop:
+            self._tell_pause(stop)
             self.seat.vacate()
             raise
-        completed, total = self.seat.settle(result)
+        self._tell_end(result, *self.seat.settle(result))
+        update: dict[str, Any] = {"results": {self.task["id"]: result}}
+        if self.account.warnings:
+            update["warnings"] = self.account.warnings
+        return update
+
+    def _not_started(self, admission: Admission) -> dict[str, Any]:
+        if admission == "skip":
+            return self._ended("skipped", error=self.seat.reason)
+        if admission == "cancel":
+            return self._ended("cancelled", error=f"not started: {self.seat.reason}")
+        raise GraphInterrupt(())  # suspend: LangGraph saves nothing for it, and runs it again on resume
+
+    async def _work(self) -> dict[str, Any]:
+        when = self.task.get("review")
+        if not when:
+            return await self._effort(self.occasion, self.runtime, self.config).result()
+        try:
+            return await self._reviewed(when)
+        except AttemptCut:
+            return self._ended("cancelled", error=self.seat.cut or self.seat.reason)
+
+    def _effort(self, occasion: Occasion, runtime: Runtime[Any], config: RunnableConfig) -> Effort:
+        return Effort(self.task, occasion, self.account, self.seat, self.workers, runtime, config)
+
+    async def _reviewed(self, when: str) -> dict[str, Any]:
+        """Work with a person's decisions before, or after, or both."""
+        if when != "after" and (ended := await self._before()) is not None:
+            return ended
+        occasion = self.occasion
+        while True:
+            result = await self._attempted(occasion)
+            if when == "before" or result["status"] != "succeeded":
+                return result
+            decision = await self._decided("after", result["output"])
+            if decision.type != "respond":
+                return self._accepted(decision, result)
+            occasion = occasion.again(decision.message, result["output"])
+
+    async def _before(self) -> dict[str, Any] | None:
+        """Ask before the task runs; return its result where that settles it."""
+        given = self.task.get("input")
+        decision = await self._decided("before", given)
+        if decision.type == "reject":
+            return self._ended("cancelled", error=_told("rejected by a person", decision))
+        if decision.type == "respond":
+            return self._ended("skipped", error=_told("skipped by a person", decision))
+        if decision.type == "edit":
+            self.task = {**self.task, "input": from_args(decision.args or {}, given, "input")}
+            self.account.reviews[-1]["input"] = self.task["input"]
+        return None
+
+    async def _attempted(self, occasion: Occasion) -> dict[str, Any]:
+        async def attempts() -> dict[str, Any]:
+            result = await self._effort(occasion, get_runtime(), get_config()).result()
+            return self.account.saved(result)
+
+        return self.account.restore(await self.step("attempts", attempts))
+
+    def _accepted(self, decision: Decision, result: dict[str, Any]) -> dict[str, Any]:
+        if decision.type == "reject":
+            return self._ended("failed", error=_told("its output was rejected by a person", decision))
+        output = result["output"]
+        if decision.type == "edit":
+            output = from_args(decision.args or {}, output, "output")
+        told = {name: result[name] for name in ("error", "fallback")}
+        return {**self._ended("succeeded", output=output, **told), "finished_at": result["finished_at"]}
+
+    async def _decided(self, when: str, value: Any) -> Decision:
+        """Ask a person about a value, as a step of its own, and keep the decision for the result."""
+        seconds = self.task.get("review_timeout_s")
+
+        def question(problems: Any) -> Question:
+            expires_at = None if seconds is None else moment(time.time() + float(seconds))
+            return task_question(when, self.task, value, expires_at, problems)
+
+        def check(decision: Decision) -> None:
+            if decision.type == "edit":
+                from_args(decision.args or {}, value, "input" if when == "before" else "output")
+
+        async def asked() -> dict[str, Any]:
+            return (await ask(question, check, self._ask_in_person)).model_dump(mode="json")
+
+        decision = Decision.model_validate(await self.step("review", asked))
+        self.account.reviews.append({"when": when, "decision": decision.type, "message": decision.message})
+        return decision
+
+    async def _ask_in_person(self, asker: Asker, question: Question) -> Any:
+        """Ask whoever is there, and hold no slot meanwhile."""
+        self.seat.release()
+        self.seat.emit(TaskPaused(type="task_paused", task_id=self.task["id"], review=question["review"]))
+        answer = await run_attempt(asker(question), None, self.seat)
+        await queue_again(self.seat, 0)
+        return answer
+
+    def _ended(self, status: str, **fields: Any) -> dict[str, Any]:
+        return self.account.result(self.task, status, **fields)
+
+    def _tell_pause(self, stop: BaseException) -> None:
+        """Put a question on the run's stream; a suspension asks nothing."""
+        if isinstance(stop, GraphInterrupt) and stop.args[0]:
+            value = stop.args[0][0].value
+            review = value.get("review") if isinstance(value, Mapping) else None
+            self.seat.emit(TaskPaused(type="task_paused", task_id=self.task["id"], review=review))
+
+    def _tell_end(self, result: Mapping[str, Any], completed: int, total: int) -> None:
         self.seat.emit(
             TaskFinished(
                 type="task_finished",
@@ -99,148 +177,20 @@ class Branch:
                 total=total,
             )
         )
-        update: dict[str, Any] = {"results": {self.task["id"]: result}}
-        if self.warnings:
-            update["warnings"] = self.warnings
-        return update
-
-    def _not_started(self, admission: Admission) -> dict[str, Any]:
-        if admission == "skip":
-            return self._result("skipped", error=self.seat.reason)
-        if admission == "cancel":
-            return self._result("cancelled", error=f"not started: {self.seat.reason}")
-        raise GraphInterrupt(())  # suspend: LangGraph saves nothing for it, and runs it again on resume
-
-    async def _work(self) -> dict[str, Any]:
-        worker = self.workers[self.task["specialist"]]
-        try:
-            output = await self._attempts(worker)
-        except AttemptCut:
-            return self._result("cancelled", error=self.seat.cut)
-        except AttemptTimedOut:
-            return await self._fall_back("timed_out", f"no answer within {self.timeout_s:g} s")
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            return await self._fall_back("failed", describe(error))
-        return self._result("succeeded", output=output)
-
-    async def _attempts(self, worker: Worker) -> Any:
-        retry = self.task.get("retry")
-        if not retry or retry.get("max_attempts", 1) <= 1:
-            return await self._attempt(worker)
-        return await retrying(
-            retry,
-            worker.specialist.retry_on,
-            attempt=lambda: self._attempt(worker),
-            pause=self._pause,
-            on_failure=self._tell_failure,
-        )
-
-    async def _attempt(self, worker: Worker) -> Any:
-        seat, begun = self.seat, time.monotonic()
-        self.attempts += 1
-        if self.started is None:
-            self.started = time.time()
-            if seat.ready_at is not None:
-                self.queued_s = asyncio.get_running_loop().time() - seat.ready_at
-        seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=self.attempts))
-        try:
-            given = Given(self.task, self.seat.results(), self.runtime, self.config, self.attempts)
-            return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
-        except (AttemptTimedOut, AttemptCut) as ended:
-            if ended.abandoned or worker.in_thread:
-                self._warn_abandoned(worker)
-            raise
-        finally:
-            self.worked_s += time.monotonic() - begun
-            seat.release()
-
-    def _tell_failure(self, error: BaseException, retry_in_s: float) -> None:
-        self.seat.emit(
-            AttemptFailed(
-                type="attempt_failed",
-                task_id=self.task["id"],
-                attempt=self.attempts,
-                error=self._told(error),
-                retry_in_s=retry_in_s,
-            )
-        )
-
-    async def _pause(self, seconds: float) -> None:
-        admission = await self.seat.pause(seconds)
-        if admission == "cancel":
-            raise AttemptCut(False)
-        if admission == "suspend":
-            raise GraphInterrupt(())
-
-    async def _fall_back(self, status: str, error: str) -> dict[str, Any]:
-        fallback = self.task.get("fallback")
-        if not fallback:
-            return self._result(status, error=error)
-        if not fallback.get("specialist"):
-            return self._result("succeeded", output=fallback.get("output"), error=error, fallback=True)
-        worker = self.workers.get(fallback["specialist"])
-        if worker is None:
-            return self._result(status, error=f"{error}; fallback {fallback['specialist']!r} does not exist")
-        try:
-            await self._pause(0)
-            output = await self._attempt(worker)
-        except GraphBubbleUp:
-            raise
-        except Exception as second:
-            return self._result(status, error=f"{error}; fallback {fallback['specialist']!r}: {self._told(second)}")
-        return self._result("succeeded", output=output, error=error, fallback=True)
-
-    def _told(self, error: BaseException) -> str:
-        if isinstance(error, AttemptTimedOut):
-            return f"no answer within {self.timeout_s:g} s"
-        if isinstance(error, AttemptCut):
-            return self.seat.cut
-        return describe(error)
-
-    def _warn_abandoned(self, worker: Worker) -> None:
-        how = "its function goes on in its thread" if worker.in_thread else "it ignores its cancellation"
-        self.warnings.append(
-            f"task {self.task['id']!r} was ended and abandoned: {how}, and what it returns is discarded"
-        )
-
-    def _result(
-        self, status: str, *, output: Any = None, error: str | None = None, fallback: bool = False
-    ) -> dict[str, Any]:
-        finished = time.time()
-        return {
-            "task_id": self.task["id"],
-            "specialist": self.task["specialist"],
-            "status": status,
-            "output": output,
-            "error": error,
-            "attempts": self.attempts,
-            "queued_s": round(self.queued_s, 6),
-            "duration_s": round(self.worked_s, 6),
-            "started_at": None if self.started is None else moment(self.started),
-            "finished_at": moment(finished),
-            "usage": None,
-            "fallback": fallback,
-        }
 
 
-def describe(error: BaseException) -> str:
-    """Return an error as one line: its type, and its text if it has one."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def moment(seconds: float) -> str:
-    """Return seconds since the epoch as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+def _told(what: str, decision: Decision) -> str:
+    return f"{what}: {decision.message}" if decision.message else what
 
 
 def make_node(workers: Mapping[str, Worker], take_seat: TakeSeat) -> Callable[..., Any]:
     """Return the async node function that all specialists share."""
 
-    async def work(send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> dict[str, Any]:
+    async def work(
+        send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig, is_sync: bool = False
+    ) -> dict[str, Any]:
         seat = take_seat(send, runtime, config)
-        return await Branch(send, seat, runtime, config, workers).run()
+        bounded = is_sync or config.get("max_concurrency") is not None  # a step would wait for its branch to end
+        return await Branch(send, seat, runtime, config, workers, in_line if bounded else durable).run()
 
     return work

@@ -57,6 +57,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
         draft.refuse(("tasks",), "holds no task; a plan needs at least one")
     check_graph(draft)
     check_config(draft, count)
+    check_reviews(draft)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
         draft.problems.extend(_unknown_specialists(draft, rules.specialists))
 
@@ -174,6 +175,18 @@ def check_config(draft: Draft, count: int) -> None:
         draft.refuse(
             loc, f"asks for {shown(wanted)} successes, but the plan has {count:,} task{'s' * (count != 1)}; lower it"
         )
+
+
+def check_reviews(draft: Draft) -> None:
+    """Note a default decision that the review can't take."""
+    message = "can't be 'skip' where {what} is reviewed; give 'approve' or 'reject'"
+    default = _config_value(draft, "review_default")
+    if default == "skip" and _config_value(draft, "review") == "plan":
+        draft.refuse(("config", "review_default"), message.format(what="the plan"))
+    for index, task in enumerate(draft.tasks):
+        own = _member(task, "review_default", default)
+        if own == "skip" and _member(task, "review") in ("after", "both"):
+            draft.refuse(("tasks", index, "review_default"), message.format(what="an output"))
 
 
 class HasTasks(Protocol):

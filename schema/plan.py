@@ -25,6 +25,7 @@ from .checks import MAX_TASKS, Rules, check_whole
 from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
+from .review import DefaultDecision
 from .source import MAX_BYTES
 from .translate import note_errors
 from .words import Loc, got
@@ -37,6 +38,9 @@ Schedule = Literal["dataflow", "phased"]
 
 RunIf = Literal["all_success", "all_done", "one_success", "one_failed", "none_failed", "always"]
 """When a task may start, given its dependencies; names and meanings are Airflow's trigger rules."""
+
+ReviewWhen = Literal["before", "after", "both"]
+"""When a person is asked about a task: before it runs, about its output, or both."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A positive, finite number of seconds."""
@@ -96,6 +100,12 @@ class TaskPolicy(Strict):
     """Whether the run can only succeed, wholly or in part, if this task does."""
     run_if: RunIf = "all_success"
     """When the task may start, given how its dependencies ended."""
+    review: ReviewWhen | None = None
+    """Whether a person decides `before` the task runs, about its output (`after`), or `both`."""
+    review_timeout_s: Seconds | None = None
+    """Seconds that a person has to answer; `null` for no limit."""
+    review_default: DefaultDecision = "reject"
+    """What is decided where nobody answers in time."""
     estimated_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Expected seconds of work, for ordering and for `explain`."""
 
@@ -134,6 +144,12 @@ class PlanConfig(Strict):
     """Whether a task waits for its own dependencies or for its whole phase."""
     starts_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """At most so many tasks start in a second; `null` for no limit."""
+    review: Literal["plan"] | None = None
+    """`plan`: a person approves, edits or rejects the plan before anything runs."""
+    review_timeout_s: Seconds | None = None
+    """Seconds that a person has to answer, for every review that does not say otherwise."""
+    review_default: DefaultDecision = "reject"
+    """What is decided where nobody answers in time."""
     unknown_specialist: Literal["error", "skip"] = "error"
     """Whether a task for a specialist that does not exist refuses the plan or is skipped with a warning."""
     trace_dir: str | None = None

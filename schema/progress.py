@@ -43,6 +43,15 @@ class AttemptFailed(TypedDict):
     retry_in_s: float
 
 
+class TaskPaused(TypedDict):
+    """A task waits for a person."""
+
+    type: Literal["task_paused"]
+    task_id: str
+    review: str | None
+    """`before` or `after`; `None` for a question of the specialist's own."""
+
+
 class TaskFinished(TypedDict):
     """A task has its result."""
 
@@ -63,5 +72,5 @@ class RunFinished(TypedDict):
     status: str
 
 
-ProgressEvent = RunStarted | TaskQueued | TaskStarted | AttemptFailed | TaskFinished | RunFinished
+ProgressEvent = RunStarted | TaskQueued | TaskStarted | AttemptFailed | TaskPaused | TaskFinished | RunFinished
 """Any of the events; `type` tells which."""

@@ -9,17 +9,42 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 TaskStatus = Literal["pending", "running", "succeeded", "failed", "timed_out", "skipped", "cancelled", "paused"]
 """Where a task stands; the last six are final for a finished run, `paused` for one that waits for a person."""
 
-RunStatus = Literal["succeeded", "partial", "failed", "paused", "cancelled", "interrupted"]
-"""How a run ended; or that it waits for a person (`paused`) or was stopped and can be resumed (`interrupted`)."""
+RunStatus = Literal["succeeded", "partial", "failed", "paused", "cancelled", "interrupted", "running"]
+"""How a run ended (`cancelled`: its plan was rejected); or that it waits for a person (`paused`), was stopped and can
+be resumed (`interrupted`), or is at work in some process (`running`)."""
 
 Severity = Literal["low", "medium", "high", "critical"]
 """How much a finding or a summary matters."""
+
+
+DecisionType = Literal["approve", "edit", "reject", "respond"]
+"""What a person may decide, in the words of LangChain's human-in-the-loop middleware."""
 
 
 class Record(BaseModel):
     """Base of the models that are read, never edited."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Decision(Record):
+    """What a person decided."""
+
+    type: DecisionType
+    message: str = ""
+    """A reason, or a comment for the next attempt."""
+    args: dict[str, Any] | None = None
+    """With `edit`: the edited arguments."""
+
+
+class Review(Record):
+    """One decision about a task, as its result tells it."""
+
+    when: Literal["before", "after"]
+    decision: DecisionType
+    message: str = ""
+    input: JsonValue = None
+    """The input that took the plan's place, where it was edited."""
 
 
 class TaskResult(Record):
@@ -44,6 +69,8 @@ class TaskResult(Record):
     """Tokens and cost, where a model was used."""
     fallback: bool = False
     """Whether the output is the fallback's."""
+    reviews: tuple[Review, ...] = ()
+    """What a person decided about it, in order."""
 
     @property
     def ok(self) -> bool:

@@ -1,0 +1,238 @@
+"""What a task's specialist does for one result: its attempts, their time-outs and retries, and the fallback.
+
+A failed task is a result like any other. Only what must reach LangGraph goes up as an exception: a question to a person
+and a suspension (`GraphBubbleUp`), an answer that does not fit its question, and a cancellation from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, is_invalid_resume
+from langgraph.runtime import Runtime
+
+from ..schema.progress import AttemptFailed, TaskStarted
+from .attempt import AttemptCut, AttemptTimedOut, run_attempt
+from .call import Call, Given, Occasion, make_call, to_json
+from .retries import retrying
+from .review import moment
+from .seat import Seat
+from .specialist import Specialist
+from .steps import questions_asked, rewind_questions
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A specialist made ready to be called."""
+
+    specialist: Specialist
+    call: Call
+    in_thread: bool
+
+    @classmethod
+    def of(cls, specialist: Specialist) -> Worker:
+        """Make a specialist ready to be called."""
+        return cls(specialist, *make_call(specialist))
+
+
+@dataclass(slots=True)
+class Account:
+    """What a task has taken so far, all its attempts together."""
+
+    attempts: int = 0
+    started_at: str | None = None
+    queued_s: float = 0.0
+    worked_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    reviews: list[dict[str, Any]] = field(default_factory=list)
+
+    def result(
+        self,
+        task: Mapping[str, Any],
+        status: str,
+        *,
+        output: Any = None,
+        error: str | None = None,
+        fallback: bool = False,
+    ) -> dict[str, Any]:
+        """Return the task's result as a dict."""
+        result = {
+            "task_id": task["id"],
+            "specialist": task["specialist"],
+            "status": status,
+            "output": output,
+            "error": error,
+            "attempts": self.attempts,
+            "queued_s": round(self.queued_s, 6),
+            "duration_s": round(self.worked_s, 6),
+            "started_at": self.started_at,
+            "finished_at": moment(time.time()),
+            "usage": None,
+            "fallback": fallback,
+        }
+        return {**result, "reviews": list(self.reviews)} if self.reviews else result
+
+    def saved(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return what a step has to remember of an effort."""
+        return {"result": result, "warnings": list(self.warnings)}
+
+    def restore(self, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """Take over what a step remembers, and return its result."""
+        result: dict[str, Any] = saved["result"]
+        self.attempts, self.started_at = result["attempts"], result["started_at"]
+        self.queued_s, self.worked_s = result["queued_s"], result["duration_s"]
+        self.warnings = list(saved["warnings"])
+        return result
+
+
+class Effort:
+    """All attempts that are made for one result of one task, and the fallback after them."""
+
+    __slots__ = ("account", "config", "occasion", "runtime", "seat", "task", "timeout_s", "workers")
+
+    def __init__(
+        self,
+        task: Mapping[str, Any],
+        occasion: Occasion,
+        account: Account,
+        seat: Seat,
+        workers: Mapping[str, Worker],
+        runtime: Runtime[Any],
+        config: RunnableConfig,
+    ) -> None:
+        self.task = task
+        self.occasion = occasion
+        self.account = account
+        self.seat = seat
+        self.workers = workers
+        self.runtime = runtime
+        self.config = config
+        self.timeout_s: float | None = task.get("timeout_s")
+
+    async def result(self) -> dict[str, Any]:
+        """Return the result that the specialist, or the fallback, comes to."""
+        worker = self.workers[self.task["specialist"]]
+        try:
+            output = await self._attempts(worker)
+        except AttemptCut:
+            return self._ended("cancelled", error=self.seat.cut)
+        except AttemptTimedOut:
+            return await self._fall_back("timed_out", f"no answer within {self.timeout_s:g} s")
+        except GraphBubbleUp:
+            raise
+        except Exception as error:
+            if is_invalid_resume(error):
+                raise
+            return await self._fall_back("failed", describe(error))
+        return self._ended("succeeded", output=output)
+
+    async def _attempts(self, worker: Worker) -> Any:
+        retry = self.task.get("retry")
+        if not retry or retry.get("max_attempts", 1) <= 1:
+            return await self._attempt(worker)
+        asked = questions_asked(self.config)
+
+        async def pause(seconds: float) -> None:
+            await queue_again(self.seat, seconds)
+            rewind_questions(self.config, asked)
+
+        return await retrying(
+            retry,
+            worker.specialist.retry_on,
+            attempt=lambda: self._attempt(worker),
+            pause=pause,
+            on_failure=self._tell_failure,
+        )
+
+    async def _attempt(self, worker: Worker) -> Any:
+        seat, account, begun = self.seat, self.account, time.monotonic()
+        account.attempts += 1
+        if account.started_at is None:
+            account.started_at = moment(time.time())
+            if seat.ready_at is not None:
+                account.queued_s = asyncio.get_running_loop().time() - seat.ready_at
+        seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
+        try:
+            given = Given(self.task, seat.results(), self.runtime, self.config, account.attempts, self.occasion)
+            return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
+        except (AttemptTimedOut, AttemptCut) as ended:
+            if ended.abandoned or worker.in_thread:
+                self._warn_abandoned(worker)
+            raise
+        finally:
+            account.worked_s += time.monotonic() - begun
+            seat.release()
+
+    def _tell_failure(self, error: BaseException, retry_in_s: float) -> None:
+        self.seat.emit(
+            AttemptFailed(
+                type="attempt_failed",
+                task_id=self.task["id"],
+                attempt=self.account.attempts,
+                error=self._told(error),
+                retry_in_s=retry_in_s,
+            )
+        )
+
+    async def _fall_back(self, status: str, error: str) -> dict[str, Any]:
+        fallback = self.task.get("fallback")
+        if not fallback:
+            return self._ended(status, error=error)
+        if not fallback.get("specialist"):
+            return self._ended("succeeded", output=fallback.get("output"), error=error, fallback=True)
+        worker = self.workers.get(fallback["specialist"])
+        if worker is None:
+            return self._ended(status, error=f"{error}; fallback {fallback['specialist']!r} does not exist")
+        try:
+            await queue_again(self.seat, 0)
+            output = await self._attempt(worker)
+        except GraphBubbleUp:
+            raise
+        except Exception as second:
+            if is_invalid_resume(second):
+                raise
+            return self._ended(status, error=f"{error}; fallback {fallback['specialist']!r}: {self._told(second)}")
+        return self._ended("succeeded", output=output, error=error, fallback=True)
+
+    def _told(self, error: BaseException) -> str:
+        if isinstance(error, AttemptTimedOut):
+            return f"no answer within {self.timeout_s:g} s"
+        if isinstance(error, AttemptCut):
+            return self.seat.cut
+        return describe(error)
+
+    def _warn_abandoned(self, worker: Worker) -> None:
+        how = "its function goes on in its thread" if worker.in_thread else "it ignores its cancellation"
+        self.account.warnings.append(
+            f"task {self.task['id']!r} was ended and abandoned: {how}, and what it returns is discarded"
+        )
+
+    def _ended(
+        self, status: str, *, output: Any = None, error: str | None = None, fallback: bool = False
+    ) -> dict[str, Any]:
+        return self.account.result(self.task, status, output=output, error=error, fallback=fallback)
+
+
+async def queue_again(seat: Seat, seconds: float) -> None:
+    """Wait, holding nothing, then for a slot.
+
+    Raises:
+        AttemptCut: the run's deadline came.
+        GraphInterrupt: the run drains; the branch suspends.
+    """
+    admission = await seat.pause(seconds)
+    if admission == "cancel":
+        raise AttemptCut(False)
+    if admission == "suspend":
+        raise GraphInterrupt(())
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one line: its type, and its text if it has one."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
