@@ -161,3 +161,19 @@ def go() -> Callable[[Coroutine[Any, Any, Any] | Awaitable[Any]], Any]:
         return asyncio.run(work)
 
     return run
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return "memory" if request.param == "memory" else str(tmp_path / "runs.db")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shared_db(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind that several processes can share."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return str(tmp_path / "runs.db")
