@@ -34,6 +34,11 @@ OnUpdate = Callable[[Mapping[str, Any]], None]
 """Is told what each node writes to the state, by the node's name, as soon as it is written."""
 
 
+def config_of(thread_id: str) -> RunnableConfig:
+    """Return LangGraph's name of a run."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
 def new_thread_id() -> str:
     """Return a name for a new run: short enough to type, random enough to be alone."""
     return uuid4().hex[:12]
@@ -71,7 +76,7 @@ async def execute(
         FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
         RunError: an answer is for no open question, or does not fit its question; nothing of it is kept.
     """
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    config = config_of(thread_id)
     context, going_on = context or RunContext(), None
     if given is None:
         going_on = await _going_on(graph, config, answers or {})
@@ -98,7 +103,7 @@ async def execute(
         if given is not None:
             await _forget_unplanned(graph, config)
         if going_on is not None and is_invalid_resume(error):
-            await take_back(_saver(graph), going_on.snapshot.config, answers or {})
+            await take_back(saver_of(graph), going_on.snapshot.config, answers or {})
             raise RunError(f"an answer does not fit its question, which stays open: {error}") from error
         raise
     finally:
@@ -117,7 +122,7 @@ class _GoingOn(NamedTuple):
 async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, Any]) -> _GoingOn:
     """Collect the answers: those that are given now, those of an earlier attempt that did not come to use, defaults."""
     snapshot = await graph.aget_state(config, subgraphs=True)
-    saver = _saver(graph)
+    saver = saver_of(graph)
     questions = await questions_of(saver, snapshot)
     if unknown := answers.keys() - {question.id for question in questions.open}:
         raise RunError(f"no open question has the id {', '.join(sorted(unknown))}; `fanwise show` lists them")
@@ -127,7 +132,12 @@ async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, 
     return _GoingOn(snapshot, Command(resume=known) if known else None)
 
 
-def _saver(graph: Graph) -> BaseCheckpointSaver[Any]:
+def saver_of(graph: Graph) -> BaseCheckpointSaver[Any]:
+    """Return the checkpointer that a graph keeps its runs with.
+
+    Raises:
+        RunError: it was built without one.
+    """
     saver = graph.checkpointer
     if not isinstance(saver, BaseCheckpointSaver):
         raise RunError("the graph keeps no runs: build it with a checkpointer")
@@ -162,10 +172,10 @@ async def report(graph: Graph, thread_id: str) -> Report:
     Raises:
         RunError: the thread holds no run.
     """
-    snapshot = await graph.aget_state({"configurable": {"thread_id": thread_id}}, subgraphs=True)
+    snapshot = await graph.aget_state(config_of(thread_id), subgraphs=True)
     if not snapshot.values and not snapshot.next:
         raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
-    questions = await questions_of(_saver(graph), snapshot)
+    questions = await questions_of(saver_of(graph), snapshot)
     return report_of(snapshot, thread_id, questions.open)
 
 

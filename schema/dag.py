@@ -6,7 +6,7 @@ as already done. All functions are linear in tasks and dependencies, and none re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 Graph = Mapping[str, Sequence[str]]
 """Task id -> ids of the tasks that it waits for."""
@@ -20,6 +20,18 @@ def dependents(graph: Graph) -> dict[str, list[str]]:
             if need in graph:
                 reverse.setdefault(need, []).append(task)
     return reverse
+
+
+def descendants(graph: Graph, tasks: Collection[str]) -> set[str]:
+    """Return all that depend on any of the tasks, directly or not, without the tasks themselves."""
+    reverse, found = dependents(graph), set[str]()
+    left = list(tasks)
+    while left:
+        for dependent in reverse.get(left.pop(), ()):
+            if dependent not in found:
+                found.add(dependent)
+                left.append(dependent)
+    return found - set(tasks)
 
 
 def topological(graph: Graph) -> list[str]:
