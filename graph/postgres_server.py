@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import psycopg
@@ -66,13 +66,7 @@ class Place:
     """Where a database is, with its password and without."""
 
     def __init__(self, url: str) -> None:
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.Error:  # its text may hold parts of a password
-            raise RunError(
-                "--db postgresql://...: this is no URL of a PostgreSQL database; write it as "
-                "postgresql://USER:PASSWORD@HOST:PORT/NAME, and special characters in it as %XX"
-            ) from None
+        given = _parsed(url)
         port = f":{given['port']}" if given.get("port") else ""
         self.shown = f"postgresql://{given.get('host') or ''}{port}/{given.get('dbname') or ''}"
         self._secrets = [str(given[key]) for key in ("password", "sslpassword") if given.get(key)]
@@ -86,6 +80,18 @@ class Place:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return RunError(f"the database {self.shown} {_advice(error)} ({text})")
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    """Return the parts of a URL; what a password with bare special characters falls apart into is not shown."""
+    with suppress(psycopg.Error):
+        given = dict(conninfo_to_dict(url))
+        if set(str(given.get("port", ""))) <= set("0123456789,") and "@" not in str(given.get("dbname", "")):
+            return given
+    raise RunError(
+        "--db postgresql://...: this is no URL of a PostgreSQL database; write it as "
+        "postgresql://USER:PASSWORD@HOST:PORT/NAME, and special characters in it as %XX"
+    )
 
 
 def _advice(error: psycopg.Error) -> str:
@@ -106,7 +112,7 @@ async def _pool(place: Place) -> AsyncIterator[Pool]:
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         min_size=1,
         max_size=4,
-        timeout=5,
+        timeout=3,
         reconnect_timeout=2,  # then the next save asks anew; the pool's own pauses would grow beyond its patience
         check=AsyncConnectionPool.check_connection,
         open=False,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -77,10 +78,19 @@ def _prepare(path: Path, must_exist: bool) -> None:
         raise RunError(f"no database of runs at {path}: nothing was run here yet, or give --db PATH")
     else:
         _make_folder(path.parent)
+    _refuse_read_only(path)
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
         _share(connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
+
+
+def _refuse_read_only(path: Path) -> None:
+    """Find out without SQLite, which would open the file all the same and leave a journal beside it."""
+    as_who = os.access in os.supports_effective_ids
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=as_who):
+            raise RunError(f"the database {path} is read-only: make it and its folder writable, or give another --db")
 
 
 def _make_folder(folder: Path) -> None:
@@ -106,15 +116,8 @@ def _share(connection: sqlite3.Connection) -> None:
 
 
 def _check(path: Path, table: str, columns: Sequence[str]) -> None:
-    """Refuse a file that is damaged, of something else, or of a newer version.
-
-    Where no journal stands beside the file it is read as it is: SQLite would make one even to read.
-    """
-    journal = path.with_name(path.name + "-wal")
-    try:
-        known, version = _look(path, table, "" if journal.exists() else "&immutable=1")
-    except sqlite3.DatabaseError:  # or it was being written at this moment, which locks would have told
-        known, version = _look(path, table, "")
+    """Refuse a file that is damaged, of something else, or of a newer version."""
+    known, version = _look(path, table)
     if version > SCHEMA_VERSION:
         raise RunError(
             f"the database {path} is of a newer version of Fanwise (its tables have version {version}, this one knows "
@@ -126,8 +129,21 @@ def _check(path: Path, table: str, columns: Sequence[str]) -> None:
         )
 
 
-def _look(path: Path, table: str, options: str) -> tuple[set[str] | None, int]:
-    """Return the columns of a table, `None` for a file without any table; and the version of our own tables."""
+def _look(path: Path, table: str) -> tuple[set[str] | None, int]:
+    """Return the columns of a table, `None` for a file without any table; and the version of our own tables.
+
+    Where no journal stands beside the file it is read without locks: SQLite would make a journal even to read. So what
+    another process writes at this moment may look damaged, and is looked at once more.
+    """
+    journal = path.with_name(path.name + "-wal")
+    for _ in range(3):
+        with suppress(sqlite3.DatabaseError):
+            return _read(path, table, "" if journal.exists() else "&immutable=1")
+        time.sleep(0.03)
+    return _read(path, table, "" if journal.exists() else "&immutable=1")
+
+
+def _read(path: Path, table: str, options: str) -> tuple[set[str] | None, int]:
     address = f"file:{quote(str(path.absolute()))}?mode=ro{options}"
     with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -186,6 +202,7 @@ class SqliteOutputs(OutputStore):
     def _prepare(self) -> None:
         if self._path.exists():
             _check(self._path, "store", ("prefix", "key", "value"))
+        _refuse_read_only(self._path)
         with closing(sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)) as connection:
             _share(connection)
 

@@ -273,9 +273,9 @@ def test_a_blocked_event_loop_loses_no_lease(shared_db: str, go: Any) -> None:
     async def scenario() -> None:
         async with open_database(shared_db) as database:
             leases: Any = database.leases
-            leases.beat_s, leases.stale_s = 0.05, 0.4
+            leases.beat_s, leases.stale_s = 0.05, 0.3
             async with leases.hold("run"):
-                time.sleep(1)  # noqa: ASYNC251  # what a careless specialist does
+                time.sleep(0.6)  # noqa: ASYNC251  # what a careless specialist does
                 assert set(await leases.live()) == {"run"}
 
     go(scenario())
