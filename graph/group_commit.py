@@ -39,10 +39,12 @@ class GroupCommit(BaseCheckpointSaver[str]):
             self._writer = asyncio.create_task(self._write_waiting())
         await saved
 
-    async def settle(self) -> None:
-        """Wait until no transaction is under way, as before the database is closed."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
+    async def settle(self, patience_s: float = 5.0) -> None:
+        """Let a transaction that is under way end, before the database is closed; one that hangs is cancelled."""
+        if (writer := self._writer) is not None:
+            await asyncio.wait([writer], timeout=patience_s)
+            writer.cancel()
+            await asyncio.wait([writer], timeout=patience_s)
 
     async def _write_waiting(self) -> None:
         try:

@@ -84,8 +84,16 @@ class Leases(ABC):
                 lost[0] = reason
                 task.cancel()
 
+        def watch() -> None:
+            """Notice silence even where the thread hangs, as with a server that takes requests and never answers."""
+            if reason := heart.silence():
+                lose(reason)
+            elif not heart.stopping.is_set():
+                loop.call_later(self.beat_s, watch)
+
         heart = Heart(self, holder, lambda reason: loop.call_soon_threadsafe(lose, reason))
         heart.start()
+        watch()
         try:
             yield holder
             heart.stopping.set()
@@ -137,10 +145,11 @@ class Leases(ABC):
         )
 
     def _given_back(self, heart: Heart) -> None:
-        """Give a lease back; where the database is gone it goes stale by itself."""
-        heart.join()
-        with suppress(*self.errors):
-            self.release(heart.holder)
+        """Give a lease back; where the database is gone or hangs it goes stale by itself."""
+        heart.join(self.beat_s)
+        if not heart.is_alive():
+            with suppress(*self.errors):
+                self.release(heart.holder)
 
     def holder(self, thread_id: str) -> Holder | None:
         """Return who holds, or held, the lease of a run."""
@@ -164,7 +173,7 @@ class Leases(ABC):
 
 
 class Heart(threading.Thread):
-    """Gives signs of life for one lease, and tells when it is lost."""
+    """Gives signs of life for one lease, and tells when it was taken."""
 
     def __init__(self, leases: Leases, holder: Holder, on_lost: Callable[[str], object]) -> None:
         super().__init__(name=f"fanwise-lease-{holder.thread_id}", daemon=True)
@@ -176,7 +185,7 @@ class Heart(threading.Thread):
         self._trouble = ""
 
     def run(self) -> None:
-        """Beat until told to stop, or until the lease is lost."""
+        """Beat until told to stop, or until the lease is gone."""
         while not self.stopping.wait(self._pause()):
             if reason := self._beat():
                 with suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
@@ -188,21 +197,24 @@ class Heart(threading.Thread):
         return min(self._leases.beat_s, 0.5) if self._trouble else self._leases.beat_s
 
     def _beat(self) -> str:
-        """Give one sign of life; return why the lease is lost, if it is."""
+        """Give one sign of life; return by whom the lease was taken, if it was."""
         sent = time.monotonic()
         try:
             held = self._leases.renew(self.holder)
         except self._leases.errors as error:
             self._trouble = " ".join(str(error).split()) or type(error).__name__
-            return self._silent() if time.monotonic() - self._seen >= self._leases.stale_s else ""
+            return ""
         self._seen, self._trouble = sent, ""
         return "" if held else self._taken()
 
-    def _silent(self) -> str:
+    def silence(self) -> str:
+        """Return why the lease is lost, if the last sign of life is too old."""
+        if time.monotonic() - self._seen < self._leases.stale_s:
+            return ""
         return (
             f"the run {self.holder.thread_id!r} was stopped here: the database took no sign of life for "
-            f"{self._leases.stale_s:.0f} s ({self._trouble}), so another process may go on with it; "
-            "what was saved is kept: resume the run once the database can be written"
+            f"{self._leases.stale_s:g} s ({self._trouble or 'it does not answer'}), so another process may go on with "
+            "it; what was saved is kept: resume the run once the database can be written"
         )
 
     def _taken(self) -> str:
@@ -212,7 +224,7 @@ class Heart(threading.Thread):
             by = f" by {now}" if now is not None else ""
         return (
             f"the run {self.holder.thread_id!r} was stopped here: it was taken over{by}, since this process gave no "
-            f"sign of life for {self._leases.stale_s:.0f} s, or its lease was deleted: look how it stands before you "
+            f"sign of life for {self._leases.stale_s:g} s, or its lease was deleted: look how it stands before you "
             "resume it"
         )
 

@@ -202,9 +202,10 @@ class PostgresLeases(SqlLeases):
             return self._execute(statement, values)
 
     def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
+        """Close the connection, unless a request hangs on it."""
+        if self._lock.acquire(timeout=1):
             self._drop()
+            self._lock.release()
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> tuple[int, Sequence[tuple[Any, ...]]]:
         if self._connection is None:

@@ -258,13 +258,30 @@ def test_a_lease_that_can_not_be_renewed_is_lost(tmp_path: Path, go: Any) -> Non
             leases: Any = database.leases
             leases.beat_s, leases.stale_s = 0.05, 0.4
             with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-                with pytest.raises(RunError, match=r"took no sign of life for 0 s \(database is locked\)"):
+                with pytest.raises(RunError, match=r"took no sign of life for 0.4 s \(database is locked\)"):
                     async with leases.hold("run"):
                         other.execute("BEGIN IMMEDIATE")
                         asyncio.get_running_loop().call_later(1.5, other.execute, "ROLLBACK")
                         await asyncio.sleep(30)
 
     go(scenario())
+
+
+def test_a_database_that_hangs_loses_the_lease(tmp_path: Path, go: Any) -> None:
+    """Where a sign of life is neither taken nor refused, the work ends all the same, and so does the block."""
+
+    async def scenario() -> None:
+        async with open_database(str(tmp_path / "runs.db")) as database:
+            leases: Any = database.leases
+            leases.beat_s, leases.stale_s = 0.05, 0.3
+            leases.renew = lambda mine: time.sleep(2) or True
+            with pytest.raises(RunError, match=r"took no sign of life for 0.3 s \(it does not answer\)"):
+                async with leases.hold("run"):
+                    await asyncio.sleep(30)
+
+    began = time.monotonic()
+    go(scenario())
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_blocked_event_loop_loses_no_lease(shared_db: str, go: Any) -> None:
