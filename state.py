@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
-from .reducers import append_new, merge_results
+from langgraph.channels.delta import DeltaChannel
+
+from .reducers import append_new, last, merge_results
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
 from .schema.plan import Fallback, Plan, PlanConfig, Retry, Schedule, Task, TaskPolicy
 from .schema.results import CheckReport, Decision, Finding, Metrics, Report, Review, Summary, TaskResult, TaskStatus
@@ -76,7 +78,7 @@ class State(TypedDict, total=False):
     request: str
     workflow: str
     params: dict[str, Any]
-    plan: dict[str, Any]
+    plan: Annotated[dict[str, Any], DeltaChannel(last)]
     """The validated plan; only what was set is in it."""
     chosen: str
     """How the plan was chosen, in a sentence, where a request's words chose it."""
@@ -92,7 +94,7 @@ class State(TypedDict, total=False):
     """Why a person rejected the plan; `None` if nobody did."""
     groups: dict[str, int]
     """How often a task was asked to be done again, by its id."""
-    results: Annotated[dict[str, Any], merge_results]
+    results: Annotated[dict[str, Any], DeltaChannel(merge_results)]
     warnings: Annotated[list[str], append_new]
     status: str
     summary: dict[str, Any]
@@ -106,7 +108,7 @@ class BatchState(TypedDict, total=False):
     """One payload for each task."""
     shared: dict[str, Any]
     """What all of them are told about the run."""
-    results: Annotated[dict[str, Any], merge_results]
+    results: Annotated[dict[str, Any], DeltaChannel(merge_results)]
     warnings: Annotated[list[str], append_new]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from ..graph import report as graph_report
 from ..graph.builder import RESERVED, Graph, build_graph
 from ..graph.checkpoints import list_threads
 from ..graph.run import report
@@ -43,8 +44,7 @@ async def stored_plan(saver: Saver, thread_id: str) -> Plan | None:
         known = [name for name, _ in await list_threads(saver, 1000)]
         others = "; `fanwise runs` lists them" if known else "; the database holds no run at all"
         raise RunError(f"there is no run {thread_id!r}{Nearest(known).hint(thread_id)}{others}")
-    plan: Plan | None = saved.checkpoint["channel_values"].get("plan")
-    return plan
+    return await graph_report.stored_plan(saver, saved)
 
 
 async def stored_report(saver: Saver, thread_id: str, plan: Plan) -> Report:

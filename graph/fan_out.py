@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.types import Send
 
-from ..schema.dag import topological, upward_ranks
+from ..schema.dag import is_topological, topological, upward_ranks
 from ..schema.plan import PlanConfig
 from .estimates import estimated_seconds
 from .rules import verdict
@@ -47,7 +47,7 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
         return SYNTHESIZER
     config = effective_config(plan)
     graph = {task_id: task.get("depends_on", ()) for task_id, task in left.items()}
-    chosen = topological(graph)
+    chosen = list(left) if is_topological(graph) else topological(graph)  # results stand in the order of the sends
     ranks = upward_ranks(graph, {task_id: estimated_seconds(task) for task_id, task in left.items()}, chosen)
     order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     if phased or config["schedule"] == "phased":

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import StateSnapshot
 
 from ..reducers.outcome import run_metrics
 from ..schema.errors import RunError
 from ..schema.results import Metrics, PendingInterrupt, Report, RunStatus, Summary, TaskResult, TaskStatus
 from .runtime import saved_results
+
+PLAN = "plan"
+"""The channel that holds the plan."""
 
 
 def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingInterrupt, ...] = ()) -> Report:
@@ -45,6 +49,20 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingI
         interrupts=questions,
         warnings=tuple(values.get("warnings") or ()),
     )
+
+
+async def stored_plan(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -> Mapping[str, Any] | None:
+    """Return the plan of the run that a checkpoint belongs to, without its graph; `None` where it has none yet.
+
+    The plan's channel keeps changes: what was written last, or else what an ancestor holds whole, is the plan.
+    """
+    held = saved.checkpoint["channel_values"].get(PLAN)
+    if held is None:
+        history = (await saver.aget_delta_channel_history(config=saved.config, channels=[PLAN]))[PLAN]
+        written = [value for _, _, value in history["writes"]]
+        held = written[-1] if written else history.get("seed")
+    plan: Mapping[str, Any] | None = held if held is None or isinstance(held, Mapping) else held.value
+    return plan
 
 
 def _unfinished(questions: tuple[PendingInterrupt, ...]) -> RunStatus:

@@ -42,6 +42,16 @@ def topological(graph: Graph) -> list[str]:
     return [task for phase in phases(graph) for task in phase]
 
 
+def is_topological(graph: Graph) -> bool:
+    """Tell whether each task stands behind its dependencies already."""
+    seen: set[str] = set()
+    for task, needs in graph.items():
+        if any(need in graph and need not in seen for need in needs):
+            return False
+        seen.add(task)
+    return True
+
+
 def phases(graph: Graph) -> list[list[str]]:
     """Return the levels of the graph: every task stands in the first level in which its dependencies are done."""
     reverse = dependents(graph)
