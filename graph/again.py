@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from langgraph.types import StateSnapshot
 
+from ..nodes.outputs import Outputs
 from ..schema.dag import descendants
 from ..schema.errors import RunError
 from ..schema.plan import Plan
@@ -137,6 +138,7 @@ async def fork(graph: Graph, thread_id: str, new_thread_id: str, *, at: str | No
     if at is None:
         values["results"] = {**(values.get("results") or {}), **dict(saved_results(snapshot))}
     target["metadata"] = {"forked_from": thread_id, "forked_at": snapshot.config["configurable"]["checkpoint_id"]}
+    await Outputs(graph.store, thread_id).copy_to(new_thread_id, values.get("results") or {})
     await graph.aupdate_state(target, values, as_node=_last_node(snapshot))
 
 

@@ -16,6 +16,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Checkpointer, Overwrite, Send
 
 from ..nodes.effort import Worker
+from ..nodes.outputs import Outputs
 from ..nodes.planner import Planner
 from ..nodes.review_plan import PlanReview
 from ..nodes.specialist import Specialist, as_specialists
@@ -56,6 +57,7 @@ def build_graph(
     summarizer: Summarizer = summarize,
     max_tasks: int = MAX_TASKS,
     batch_size: int = BATCH_SIZE,
+    keep_apart: int | None = None,
     name: str = "fanwise",
 ) -> Graph:
     """Compile the graph that plans a run, runs its tasks and sums them up.
@@ -65,12 +67,14 @@ def build_graph(
             built-in specialists are there beside them, and give way to one of the same name.
         model: kept for planning with a model; must be `None` in this version.
         checkpointer: where a run's progress is kept; without one a run can't be resumed.
-        store: LangGraph's long-term store, handed to specialists.
+        store: LangGraph's long-term store, handed to specialists; large outputs are kept there too.
         workflows: folders with the user's own workflow files.
         defaults: defaults for a plan's `config`, below what the plan sets.
         summarizer: writes the summary; the deterministic one if not given.
         max_tasks: the largest number of tasks that a plan may have.
         batch_size: tasks in one level of fan-out; larger supersteps are sent in batches.
+        keep_apart: outputs of more bytes than this, as JSON, are kept in the store and not in the run's state; their
+            results hold an `output_ref`. `None` keeps every output in its result.
         name: the compiled graph's name.
 
     Raises:
@@ -87,7 +91,7 @@ def build_graph(
     planner = Planner(known, load_workflows(*workflows), dict(defaults or {}), max_tasks)
     seating = Seating()
     workers = {name_: Worker.of(item) for name_, item in known.items()}
-    work = make_node(workers, seating)
+    work = make_node(workers, seating, keep_apart)
 
     builder = StateGraph(State, context_schema=RunContext, input_schema=Input, output_schema=Output)
     builder.add_node(PLANNER, _planner_node(planner))
@@ -241,15 +245,16 @@ def _collect(state: State) -> dict[str, Any]:
 
 
 def _synthesizer_node(summarizer: Summarizer) -> RunnableCallable:
-    def synthesizer(state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        update = synthesize(state, summarizer)
+    async def synthesized(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        results, lost = await Outputs.of(runtime, config).read(state.get("results") or {})
+        update = await asyncio.to_thread(synthesize, state, results, lost, summarizer)
         runtime.stream_writer(RunFinished(type="run_finished", status=update["status"]))
         return update
 
-    async def synthesizer_async(state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        return await asyncio.to_thread(synthesizer, state, runtime)
+    def synthesizer(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
+        return run_in_background(synthesized(state, runtime, config))
 
-    return RunnableCallable(synthesizer, synthesizer_async, name=SYNTHESIZER, trace=False)
+    return RunnableCallable(synthesizer, synthesized, name=SYNTHESIZER, trace=False)
 
 
 def _check_names(specialists: Mapping[str, Specialist]) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 from langgraph.store.base import BaseStore, GetOp, Op, PutOp, Result
 from langgraph.store.base.batch import AsyncBatchedBaseStore
 
-
-def outputs_namespace(thread_id: str) -> tuple[str, ...]:
-    """Return where the large outputs of a run are kept; a store's namespaces can't hold a full stop."""
-    return ("fanwise", "outputs", quote(thread_id, safe=" ", errors="surrogatepass").replace(".", "%2E"))
+from ..nodes.outputs import outputs_namespace
 
 
 class OutputStore(BaseStore):
@@ -36,6 +33,11 @@ class OutputStore(BaseStore):
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do several things at once, from another thread than the event loop's."""
+        with suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:
+                raise asyncio.InvalidStateError(
+                    "inside the event loop use the store's async methods: aget, aput, asearch"
+                )
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def forget(self, thread_id: str) -> None:

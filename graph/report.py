@@ -8,6 +8,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import StateSnapshot
 
+from ..nodes.outputs import Outputs
 from ..reducers.outcome import run_metrics
 from ..schema.errors import RunError
 from ..schema.results import Metrics, PendingInterrupt, Report, RunStatus, Summary, TaskResult, TaskStatus
@@ -49,6 +50,18 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingI
         interrupts=questions,
         warnings=tuple(values.get("warnings") or ()),
     )
+
+
+async def with_outputs(report: Report, outputs: Outputs) -> Report:
+    """Return a report with its large outputs in it; one that is lost, or not to be read, stays a reference."""
+    if outputs.store is None or not any(result.output_ref for result in report.results.values()):
+        return report
+    dumped = {
+        task_id: result.model_dump(mode="json") for task_id, result in report.results.items() if result.output_ref
+    }
+    read, lost = await outputs.read(dumped)
+    whole = {task_id: TaskResult.model_validate(result) for task_id, result in read.items()}
+    return report.model_copy(update={"results": {**report.results, **whole}, "warnings": (*report.warnings, *lost)})
 
 
 async def stored_plan(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -> Mapping[str, Any] | None:

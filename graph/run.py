@@ -17,6 +17,7 @@ from langgraph.errors import GraphDrained, is_invalid_resume
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
+from ..nodes.outputs import Outputs
 from ..nodes.review import ASKER, Asker
 from ..schema.errors import FanwiseError, RunError
 from ..schema.plan import Plan
@@ -25,7 +26,7 @@ from ..state import RunContext
 from .builder import Graph, build_graph
 from .fan_out import BATCH
 from .questions import overdue, questions_of, take_back, write_answers
-from .report import report_of
+from .report import report_of, with_outputs
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Is told of every progress event, as it happens."""
@@ -166,8 +167,13 @@ def _with_deadline(context: RunContext, snapshot: StateSnapshot) -> RunContext:
     return context if seconds is None else replace(context, deadline_at=time.time() + seconds)
 
 
-async def report(graph: Graph, thread_id: str) -> Report:
+async def report(graph: Graph, thread_id: str, *, whole: bool = True) -> Report:
     """Return the report of the run on a thread.
+
+    Args:
+        graph: the graph; it need not have the run's specialists.
+        thread_id: the run.
+        whole: whether outputs that are kept apart are read; else their results only tell where they are.
 
     Raises:
         RunError: the thread holds no run.
@@ -176,7 +182,8 @@ async def report(graph: Graph, thread_id: str) -> Report:
     if not snapshot.values and not snapshot.next:
         raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
     questions = await questions_of(saver_of(graph), snapshot)
-    return report_of(snapshot, thread_id, questions.open)
+    outputs = Outputs(graph.store if whole else None, thread_id)
+    return await with_outputs(report_of(snapshot, thread_id, questions.open), outputs)
 
 
 async def arun(

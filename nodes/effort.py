@@ -19,6 +19,7 @@ from langgraph.runtime import Runtime
 from ..schema.progress import AttemptFailed, TaskStarted
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, Occasion, make_call, to_json
+from .outputs import Outputs
 from .retries import retrying
 from .review import moment
 from .seat import Seat
@@ -93,7 +94,7 @@ class Account:
 class Effort:
     """All attempts that are made for one result of one task, and the fallback after them."""
 
-    __slots__ = ("account", "config", "occasion", "runtime", "seat", "task", "timeout_s", "workers")
+    __slots__ = ("account", "config", "occasion", "outputs", "runtime", "seat", "task", "timeout_s", "workers")
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class Effort:
         account: Account,
         seat: Seat,
         workers: Mapping[str, Worker],
+        outputs: Outputs,
         runtime: Runtime[Any],
         config: RunnableConfig,
     ) -> None:
@@ -110,6 +112,7 @@ class Effort:
         self.account = account
         self.seat = seat
         self.workers = workers
+        self.outputs = outputs
         self.runtime = runtime
         self.config = config
         self.timeout_s: float | None = task.get("timeout_s")
@@ -158,7 +161,8 @@ class Effort:
                 account.queued_s = asyncio.get_running_loop().time() - seat.ready_at
         seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
         try:
-            given = Given(self.task, seat.results(), self.runtime, self.config, account.attempts, self.occasion)
+            results = {need: await self.outputs.whole(result) for need, result in seat.results().items()}
+            given = Given(self.task, results, self.runtime, self.config, account.attempts, self.occasion)
             return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
         except (AttemptTimedOut, AttemptCut) as ended:
             if ended.abandoned or worker.in_thread:

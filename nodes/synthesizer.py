@@ -14,15 +14,24 @@ from .summary import Summarizer
 from .summary.text import sentence
 
 
-def synthesize(state: State, summarizer: Summarizer) -> dict[str, Any]:
-    """Return the update that ends a run."""
+def synthesize(state: State, whole: Mapping[str, Any], lost: Sequence[str], summarizer: Summarizer) -> dict[str, Any]:
+    """Return the update that ends a run.
+
+    Args:
+        state: the run's state.
+        whole: its results, with their large outputs.
+        lost: what is to be said of outputs that are not there any more.
+        summarizer: writes the summary.
+    """
     plan, results = state["plan"], state.get("results") or {}
     tasks = plan["tasks"]
     ordered = {task["id"]: results[task["id"]] for task in tasks if task["id"] in results}
     rejected = state.get("rejected")
     if rejected is not None:
         return {"status": "cancelled", "summary": _nothing_ran(rejected), "metrics": _metrics(tasks, ordered, state)}
-    summary = summarizer(ordered, request=state.get("request") or "", plan=plan, warnings=state.get("warnings") or ())
+    warnings = [*(state.get("warnings") or ()), *lost]
+    read = {task_id: whole[task_id] for task_id in ordered}
+    summary = summarizer(read, request=state.get("request") or "", plan=plan, warnings=warnings)
     update: dict[str, Any] = {
         "status": run_status(tasks, ordered, plan.get("config") or {}),
         "summary": summary.model_dump(mode="json"),

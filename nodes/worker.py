@@ -17,6 +17,7 @@ from ..schema.review import Question, from_args
 from .attempt import AttemptCut, run_attempt
 from .call import Occasion
 from .effort import Account, Effort, Worker, queue_again
+from .outputs import Outputs
 from .review import Asker, ask, moment, task_question
 from .seat import Admission, Seat
 from .steps import durable, in_line
@@ -31,7 +32,7 @@ Step = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 class Branch:
     """The work of one branch: one task, from its place on the board to its result."""
 
-    __slots__ = ("account", "config", "occasion", "runtime", "seat", "step", "task", "workers")
+    __slots__ = ("account", "config", "occasion", "outputs", "runtime", "seat", "step", "task", "workers")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Branch:
         config: RunnableConfig,
         workers: Mapping[str, Worker],
         step: Step,
+        outputs: Outputs,
     ) -> None:
         self.task: Mapping[str, Any] = send["task"]
         self.occasion = Occasion.of(send, config)
@@ -49,6 +51,7 @@ class Branch:
         self.config = config
         self.workers = workers
         self.step = step
+        self.outputs = outputs
         self.account = Account()
 
     async def run(self) -> dict[str, Any]:
@@ -56,12 +59,13 @@ class Branch:
         try:
             admission = await self.seat.admitted()
             result = await self._work() if admission == "start" else self._not_started(admission)
+            kept = await self.outputs.put_away(result)
         except BaseException as stop:
             self._tell_pause(stop)
             self.seat.vacate()
             raise
         self._tell_end(result, *self.seat.settle(result))
-        update: dict[str, Any] = {"results": {self.task["id"]: result}}
+        update: dict[str, Any] = {"results": {self.task["id"]: kept}}
         if self.account.warnings:
             update["warnings"] = self.account.warnings
         return update
@@ -83,7 +87,7 @@ class Branch:
             return self._ended("cancelled", error=self.seat.cut or self.seat.reason)
 
     def _effort(self, occasion: Occasion, runtime: Runtime[Any], config: RunnableConfig) -> Effort:
-        return Effort(self.task, occasion, self.account, self.seat, self.workers, runtime, config)
+        return Effort(self.task, occasion, self.account, self.seat, self.workers, self.outputs, runtime, config)
 
     async def _reviewed(self, when: str) -> dict[str, Any]:
         """Work with a person's decisions before, or after, or both."""
@@ -115,9 +119,10 @@ class Branch:
     async def _attempted(self, occasion: Occasion) -> dict[str, Any]:
         async def attempts() -> dict[str, Any]:
             result = await self._effort(occasion, get_runtime(), get_config()).result()
-            return self.account.saved(result)
+            return self.account.saved(await self.outputs.put_away(result))
 
-        return self.account.restore(await self.step("attempts", attempts))
+        result = self.account.restore(await self.step("attempts", attempts))
+        return dict(await self.outputs.whole(result))
 
     def _accepted(self, decision: Decision, result: dict[str, Any]) -> dict[str, Any]:
         if decision.type == "reject":
@@ -183,14 +188,15 @@ def _told(what: str, decision: Decision) -> str:
     return f"{what}: {decision.message}" if decision.message else what
 
 
-def make_node(workers: Mapping[str, Worker], take_seat: TakeSeat) -> Callable[..., Any]:
-    """Return the async node function that all specialists share."""
+def make_node(workers: Mapping[str, Worker], take_seat: TakeSeat, keep_apart: int | None = None) -> Callable[..., Any]:
+    """Return the async node function that all specialists share; `keep_apart` is the limit of `Outputs`."""
 
     async def work(
         send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig, is_sync: bool = False
     ) -> dict[str, Any]:
         seat = take_seat(send, runtime, config)
         bounded = is_sync or config.get("max_concurrency") is not None  # a step would wait for its branch to end
-        return await Branch(send, seat, runtime, config, workers, in_line if bounded else durable).run()
+        outputs = Outputs.of(runtime, config, keep_apart)
+        return await Branch(send, seat, runtime, config, workers, in_line if bounded else durable, outputs).run()
 
     return work

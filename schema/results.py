@@ -47,6 +47,15 @@ class Review(Record):
     """The input that took the plan's place, where it was edited."""
 
 
+class OutputRef(Record):
+    """Where a large output is kept."""
+
+    key: str
+    """SHA-256 of the output as JSON; the key in the store's namespace of the run."""
+    bytes: int
+    """Its size as JSON."""
+
+
 class TaskResult(Record):
     """What became of one task. A failed task is a result like any other."""
 
@@ -69,6 +78,8 @@ class TaskResult(Record):
     """Tokens and cost, where a model was used."""
     fallback: bool = False
     """Whether the output is the fallback's."""
+    output_ref: OutputRef | None = None
+    """Where the output is, if it is too large to stand here; `output` is `null` then."""
     reviews: tuple[Review, ...] = ()
     """What a person decided about it, in order."""
 
