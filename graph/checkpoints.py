@@ -11,13 +11,23 @@ from uuid import UUID
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
+from ..nodes.outputs import outputs_namespace
 from ..schema.errors import RunError
 from .database import Database, ListsThreads, Span
-from .leases import HeldError, MemoryLeases
-from .outputs import forget_outputs, outputs_namespace
+from .lease_table import MemoryLeases
+from .leases import HeldError
+from .outputs import forget_outputs
 from .sqlite_file import opened_sqlite
 
-__all__ = ["Database", "list_threads", "open_checkpointer", "open_database", "outputs_namespace", "prune"]
+__all__ = [
+    "Database",
+    "list_threads",
+    "open_checkpointer",
+    "open_database",
+    "outputs_namespace",
+    "prune",
+    "without_password",
+]
 
 
 def open_database(db: str, *, must_exist: bool = False) -> AbstractAsyncContextManager[Database]:
@@ -41,6 +51,18 @@ def open_database(db: str, *, must_exist: bool = False) -> AbstractAsyncContextM
         )
     path = rest.removeprefix("/") if rest else db
     return opened_sqlite(Path(path).expanduser(), must_exist=must_exist)
+
+
+def without_password(db: str) -> str:
+    """Return an address that may be shown: without a password, which libpq finds in PGPASSWORD or ~/.pgpass as well."""
+    scheme, mark, rest = db.partition("://")
+    if not mark or ("@" not in rest and "password" not in rest):
+        return db
+    before, _, place = rest.rpartition("@")
+    user = before.partition(":")[0]
+    place, _, query = place.partition("?")
+    kept = "&".join(part for part in query.split("&") if part and "password" not in part)
+    return f"{scheme}://{user}{'@' if user else ''}{place}{'?' if kept else ''}{kept}"
 
 
 @asynccontextmanager

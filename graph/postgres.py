@@ -32,7 +32,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_r
 
 from .database import SPANS, Span
 from .group_commit import GroupCommit, Row, Save, by_statement
-from .leases import SqlLeases
+from .lease_table import SqlLeases
 from .outputs import OutputStore
 
 PATIENCE_S = 60.0
@@ -41,7 +41,7 @@ PATIENCE_S = 60.0
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 Made = TypeVar("Made")
 
-logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # each failed attempt would be printed otherwise
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # each failed attempt would be printed otherwise
 
 
 def is_away(error: BaseException) -> bool:

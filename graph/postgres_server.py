@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ..schema.errors import RunError
 from .database import SCHEMA_VERSION, Database
-from .leases import LEASES_TABLE
+from .lease_table import LEASES_TABLE
 from .postgres import Patience, Pool, PostgresLeases, PostgresOutputs, PostgresSaver, is_away
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -96,11 +96,11 @@ def _parsed(url: str) -> dict[str, Any]:
 
 def _advice(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.DiskFull):
-        return "has no space left on its disk: free some; what was saved before is kept"
+        return "has no space left on its disk: free some, then resume the run; what was saved is kept"
     if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction):
         return "may not be written to by this user: grant CREATE on its schema, or give another one with --db"
     if is_away(error):
-        return "can't be reached: see that the server runs, that the address and the rights are right, then try again"
+        return "can't be reached: see that the server runs, and that address and rights are right, then try again"
     return "can't be used: give another one with --db, or see the server's log"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import WRITES_IDX_MAP, ChannelVersions, Checkpoint, CheckpointMetadata
@@ -15,7 +16,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .database import SPANS, Span
 from .group_commit import GroupCommit, Row, Save, by_statement
-from .leases import SqlLeases
+from .lease_table import SqlLeases
 
 _COLUMNS = "thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value"
 _PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
@@ -93,12 +94,12 @@ class SqliteLeases(SqlLeases):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path = path
+        self._address = f"file:{quote(str(path.absolute()))}?mode=rw"  # a file that was deleted is not made anew
 
     def execute(self, statement: str, values: Mapping[str, Any]) -> tuple[int, Sequence[tuple[Any, ...]]]:
         """Run a statement; where the file is being written to it waits, but less long than a lease lives."""
         timeout = self.stale_s / 4
-        with closing(sqlite3.connect(self._path, timeout=timeout, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self._address, uri=True, timeout=timeout, isolation_level=None)) as connection:
             cursor = connection.execute(statement, {**values, "now": time.time()})
             found = cursor.fetchall()
             return cursor.rowcount, found

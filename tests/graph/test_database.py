@@ -21,7 +21,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from fanwise.graph.checkpoints import list_threads, open_checkpointer, open_database, outputs_namespace, prune
+from fanwise.graph.checkpoints import (
+    list_threads,
+    open_checkpointer,
+    open_database,
+    outputs_namespace,
+    prune,
+    without_password,
+)
 from fanwise.state import RunError
 
 
@@ -210,7 +217,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path: Path, go: A
             assert found is not None and [write[2] for write in found.pending_writes or ()] == ["small"]
             return [thread for thread, _ in await list_threads(database.saver, 10)]
 
-    with pytest.raises(RunError, match=r"no space left on its disk: free some; what was saved before is kept"):
+    with pytest.raises(RunError, match=r"no space left on its disk: free some, then resume the run; what was"):
         go(fill())
     assert go(look()) == ["before"]
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -241,7 +248,7 @@ def test_a_file_that_can_not_grow_keeps_what_was_saved(tmp_path: Path, go: Any) 
     """The operating system refuses the writes of a process: the error is clear, and the file opens afterwards."""
     command = [sys.executable, "-c", LIMITED, str(Path(__file__).parent)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert "what was saved before is kept" in done.stdout and done.stderr == ""
+    assert "what was saved is kept" in done.stdout and done.stderr == ""
 
     async def look() -> list[str]:
         async with open_database(str(tmp_path / "runs.db"), must_exist=True) as database:
@@ -337,6 +344,23 @@ def test_postgres_errors_are_one_clear_line(postgres_server: str, postgres_url: 
         go(use(postgres_url, must_exist=True))
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT to_regclass('checkpoints')").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("runs.db", "runs.db"),
+        ("memory", "memory"),
+        ("postgresql://h/x", "postgresql://h/x"),
+        ("postgresql://me@h:5/x?options=-cx", "postgresql://me@h:5/x?options=-cx"),
+        ("postgresql://me:pa55@h:5/x?options=-cx&password=pa55", "postgresql://me@h:5/x?options=-cx"),
+        ("postgres://me:pa55:p@55/?@h/x", "postgres://me@h/x"),
+        ("postgres://h/x?password=pa55", "postgres://h/x"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(given: str, shown: str) -> None:
+    """What is left opens the same database for those who have the password elsewhere."""
+    assert without_password(given) == shown
 
 
 def test_postgres_tables_that_are_not_ours_are_refused(postgres_url: str, go: Any) -> None:
