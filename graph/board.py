@@ -18,9 +18,7 @@ from langgraph.runtime import RunControl, Runtime
 from ..nodes.seat import Admission
 from ..schema.progress import ProgressEvent, TaskQueued
 from .schedule import Limits, Schedule
-
-Result = Mapping[str, Any]
-"""A `TaskResult` as a plain dict."""
+from .seat import Result, Seat
 
 
 class Earlier(NamedTuple):
@@ -38,104 +36,8 @@ LoadEarlier = Callable[[], Awaitable[Earlier]]
 Emit = Callable[[ProgressEvent], None]
 """Puts an event on the run's stream."""
 
-DRAIN_POLL_S = 0.25
-"""How often a branch that waits for its next attempt looks whether the run is to drain, in seconds."""
-
 DEADLINE = "the run's deadline has passed"
 """Why the deadline cut a task short."""
-
-
-class Seat:
-    """One branch's place on the board."""
-
-    __slots__ = (
-        "_board",
-        "_end",
-        "_known",
-        "_turn",
-        "branch",
-        "cut",
-        "depends_on",
-        "needs_all",
-        "ready_at",
-        "reason",
-        "task_id",
-    )
-
-    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], branch: str) -> None:
-        self.task_id: str = task["id"]
-        self.branch = branch
-        self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
-        self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
-        self.reason = ""
-        self.ready_at: float | None = None
-        self.cut = ""
-        self._board = board
-        self._known = known
-        self._turn: asyncio.Future[Admission] | None = None
-        self._end: Callable[[], None] | None = None
-
-    async def admitted(self) -> Admission:
-        """Wait until the task may start (it then holds a slot), must be skipped or cancelled, or has to suspend."""
-        self._turn = asyncio.get_running_loop().create_future()
-        self._board.wake()
-        return await self._turn
-
-    async def pause(self, seconds: float) -> Admission:
-        """Wait between two attempts, holding nothing; then queue for a slot again."""
-        loop = asyncio.get_running_loop()
-        self._turn = loop.create_future()
-        until = loop.time() + seconds
-        while (left := until - loop.time()) > 0 and not self._turn.done():
-            await asyncio.wait([self._turn], timeout=min(left, DRAIN_POLL_S))
-            self._board.wake()  # nothing else may happen that would tell of a drain
-        if not self._turn.done():
-            self._board.requeue(self.task_id)
-        return await self._turn
-
-    def results(self) -> dict[str, Result]:
-        """Return the results of the dependencies that have ended, in the order in which the task names them."""
-        if not self.depends_on:
-            return {}
-        board = self._board.results
-        found = {need: self._known.get(need) or board.get(need) for need in self.depends_on}
-        return {need: result for need, result in found.items() if result is not None}
-
-    def working(self, end: Callable[[], None] | None) -> None:
-        """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
-        self._end = end
-
-    def release(self) -> None:
-        """Give the slot back."""
-        self._board.release(self.task_id)
-
-    def settle(self, result: Result) -> tuple[int, int]:
-        """Put the task's result on the board, where whoever waits for it goes on; return completed and total tasks."""
-        self._board.settle(self.task_id, result)
-        return self._board.completed, self._board.total
-
-    def vacate(self) -> None:
-        """Leave without a result: paused for a person, or cancelled. Branches behind it suspend."""
-        self._board.vacate(self.task_id)
-
-    def emit(self, event: ProgressEvent) -> None:
-        """Put an event on the run's stream."""
-        self._board.emit(event)
-
-    def _decide(self, admission: Admission, reason: str = "") -> None:
-        if self._turn is not None and not self._turn.done():
-            self.reason = reason
-            self._turn.set_result(admission)
-
-    def _fail(self, error: Exception) -> None:
-        if self._turn is not None and not self._turn.done():
-            self._turn.set_exception(error)
-
-    def _cut(self, reason: str) -> None:
-        self.cut = reason
-        if self._end is not None:
-            self._end()
-        self._decide("cancel", reason)
 
 
 class Board:
@@ -238,7 +140,7 @@ class Board:
             earlier = await load()
         except Exception as error:
             for seat in list(self._seats.values()):
-                seat._fail(error)
+                seat.fail(error)
             return
         self._unanswered = set(earlier.unanswered)
         for task_id, result in earlier.results.items():
@@ -254,7 +156,7 @@ class Board:
             self._stopped = ("suspend", "the run is draining")
         if self._stopped is not None:
             for seat in list(self._seats.values()):
-                seat._decide(*self._stopped)
+                seat.decide(*self._stopped)
             return
         if self._loading is not None and not self._loading.done():
             return  # it wakes the board when it has read what an earlier attempt has left
@@ -266,9 +168,9 @@ class Board:
             seat.ready_at = self._loop.time()
             seat.emit(TaskQueued(type="task_queued", task_id=task_id))
         for skip in decision.skip:
-            self._seats[skip.task_id]._decide("skip", skip.reason)
+            self._seats[skip.task_id].decide("skip", skip.reason)
         for task_id in decision.start:
-            self._seats[task_id]._decide("start")
+            self._seats[task_id].decide("start")
         if self._vacated:
             self._suspend_blocked()
         self._wake_at(decision.wake_at)
@@ -279,13 +181,13 @@ class Board:
             if seat.branch in self._unanswered:
                 self._unanswered.discard(seat.branch)
                 self._schedule.drop(seat.task_id)
-                seat._decide("suspend", "a person has not answered yet")
+                seat.decide("suspend", "a person has not answered yet")
 
     def _suspend_blocked(self) -> None:
         """Suspend the branches that wait for one that left without a result."""
         for seat in list(self._seats.values()):
             if seat.ready_at is None and self._is_blocked(seat):
-                seat._decide("suspend", "a dependency waits")
+                seat.decide("suspend", "a dependency waits")
 
     def _is_blocked(self, seat: Seat) -> bool:
         waits_for = [need for need in seat.depends_on if need not in self._schedule.statuses]
@@ -302,7 +204,7 @@ class Board:
     def _on_deadline(self) -> None:
         self._stopped = ("cancel", DEADLINE)
         for seat in list(self._seats.values()):
-            seat._cut(DEADLINE)
+            seat.cut_short(DEADLINE)
 
 
 class Boards:

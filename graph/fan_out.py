@@ -11,10 +11,8 @@ from langgraph.types import Send
 from ..schema.dag import is_topological, topological, upward_ranks
 from ..schema.plan import PlanConfig
 from .estimates import estimated_seconds
+from .names import BATCH, SYNTHESIZER
 from .rules import verdict
-
-SYNTHESIZER = "synthesizer"
-BATCH = "batch"
 
 BATCH_SIZE = 100
 """Tasks in one level of `Send`; above it, batches fan out again.

@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Interrupt, StateSnapshot
 
 from ..schema.results import PendingInterrupt
-from .fan_out import BATCH
+from .names import BATCH
 from .runtime import TASKS
 
 Saver = BaseCheckpointSaver[Any]

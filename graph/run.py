@@ -24,7 +24,7 @@ from ..schema.plan import Plan
 from ..schema.results import Report
 from ..state import RunContext
 from .builder import Graph, build_graph
-from .fan_out import BATCH
+from .names import BATCH
 from .questions import overdue, questions_of, take_back, write_answers
 from .report import report_of, with_outputs
 

@@ -16,8 +16,9 @@ from langgraph.types import StateSnapshot
 
 from ..nodes.steps import SCRATCHPAD
 from ..state import RunContext
-from .board import Board, Boards, Earlier, LoadEarlier, Result, Seat
-from .fan_out import BATCH
+from .board import Board, Boards, Earlier, LoadEarlier
+from .names import BATCH
+from .seat import Result, Seat
 
 CHECKPOINTER = "__pregel_checkpointer"
 """Where LangGraph puts the run's checkpointer in a node's configuration."""

@@ -1,0 +1,115 @@
+"""A branch's place on the board."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..nodes.seat import Admission
+from ..schema.progress import ProgressEvent
+
+if TYPE_CHECKING:
+    from .board import Board
+
+Result = Mapping[str, Any]
+"""A `TaskResult` as a plain dict."""
+
+DRAIN_POLL_S = 0.25
+"""How often a branch that waits for its next attempt looks whether the run is to drain, in seconds."""
+
+
+class Seat:
+    """One branch's place on the board."""
+
+    __slots__ = (
+        "_board",
+        "_end",
+        "_known",
+        "_turn",
+        "branch",
+        "cut",
+        "depends_on",
+        "needs_all",
+        "ready_at",
+        "reason",
+        "task_id",
+    )
+
+    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], branch: str) -> None:
+        self.task_id: str = task["id"]
+        self.branch = branch
+        self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
+        self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
+        self.reason = ""
+        self.ready_at: float | None = None
+        self.cut = ""
+        self._board = board
+        self._known = known
+        self._turn: asyncio.Future[Admission] | None = None
+        self._end: Callable[[], None] | None = None
+
+    async def admitted(self) -> Admission:
+        """Wait until the task may start (it then holds a slot), must be skipped or cancelled, or has to suspend."""
+        self._turn = asyncio.get_running_loop().create_future()
+        self._board.wake()
+        return await self._turn
+
+    async def pause(self, seconds: float) -> Admission:
+        """Wait between two attempts, holding nothing; then queue for a slot again."""
+        loop = asyncio.get_running_loop()
+        self._turn = loop.create_future()
+        until = loop.time() + seconds
+        while (left := until - loop.time()) > 0 and not self._turn.done():
+            await asyncio.wait([self._turn], timeout=min(left, DRAIN_POLL_S))
+            self._board.wake()  # nothing else may happen that would tell of a drain
+        if not self._turn.done():
+            self._board.requeue(self.task_id)
+        return await self._turn
+
+    def results(self) -> dict[str, Result]:
+        """Return the results of the dependencies that have ended, in the order in which the task names them."""
+        if not self.depends_on:
+            return {}
+        board = self._board.results
+        found = {need: self._known.get(need) or board.get(need) for need in self.depends_on}
+        return {need: result for need, result in found.items() if result is not None}
+
+    def working(self, end: Callable[[], None] | None) -> None:
+        """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
+        self._end = end
+
+    def release(self) -> None:
+        """Give the slot back."""
+        self._board.release(self.task_id)
+
+    def settle(self, result: Result) -> tuple[int, int]:
+        """Put the task's result on the board, where whoever waits for it goes on; return completed and total tasks."""
+        self._board.settle(self.task_id, result)
+        return self._board.completed, self._board.total
+
+    def vacate(self) -> None:
+        """Leave without a result: paused for a person, or cancelled. Branches behind it suspend."""
+        self._board.vacate(self.task_id)
+
+    def emit(self, event: ProgressEvent) -> None:
+        """Put an event on the run's stream."""
+        self._board.emit(event)
+
+    def decide(self, admission: Admission, reason: str = "") -> None:
+        """Tell the branch what it waits for; whoever comes second is not heard."""
+        if self._turn is not None and not self._turn.done():
+            self.reason = reason
+            self._turn.set_result(admission)
+
+    def fail(self, error: Exception) -> None:
+        """Let the branch fail with an error."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_exception(error)
+
+    def cut_short(self, reason: str) -> None:
+        """End the work that goes on, or the wait."""
+        self.cut = reason
+        if self._end is not None:
+            self._end()
+        self.decide("cancel", reason)
