@@ -15,7 +15,11 @@ from .exits import INTERRUPTED
 COMMANDS = {
     "run": ("running", "Run a plan file, or one from standard input."),
     "ask": ("running", "Plan a request, run it, print the summary."),
-    "resume": ("resuming", "Go on with a run after a stop or a crash."),
+    "resume": ("resuming", "Go on with a run after a stop, a crash or an answer."),
+    "review": ("resuming", "Decide in the terminal what a run asks."),
+    "retry": ("changing", "Run failed tasks once more."),
+    "edit": ("changing", "Change a task's input or output."),
+    "fork": ("changing", "Copy a run, to try something else."),
     "validate": ("planning", "Refuse or accept a plan, listing every problem."),
     "explain": ("planning", "Show what would run when, and how long it would take."),
     "show": ("showing", "Show the state and the results of a run."),

@@ -22,6 +22,12 @@ class Display(Protocol):
     async def tick(self) -> None:
         """Draw what changes with time alone, until cancelled."""
 
+    def pause(self) -> None:
+        """Leave the terminal to a question."""
+
+    def resume(self) -> None:
+        """Show the progress again, with what happened meanwhile."""
+
 
 class Silent:
     """Shows nothing."""
@@ -32,11 +38,19 @@ class Silent:
     async def tick(self) -> None:
         """Do nothing."""
 
+    def pause(self) -> None:
+        """Do nothing."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
 
 @contextmanager
 def watch(progress: Progress, job: Job) -> Iterator[Display]:
     """Show a run's progress for as long as the context lasts, in the way that fits."""
     progress.started = time.monotonic()
+    progress.running.clear()  # of an earlier invocation
+    progress.waiting.clear()
     if job.quiet:
         yield Silent()
     elif job.verbose or not _is_live():

@@ -19,6 +19,7 @@ from .display import watch
 from .exits import INTERRUPTED
 from .job import Job
 from .output import say
+from .person import Person
 from .progress import Progress
 from .traces import Traces
 
@@ -26,7 +27,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def drive(
-    graph: Graph, given: Mapping[str, Any] | None, job: Job, progress: Progress, traces: Traces | None = None
+    graph: Graph,
+    given: Mapping[str, Any] | None,
+    job: Job,
+    progress: Progress,
+    traces: Traces | None = None,
+    *,
+    answers: Mapping[str, Any] | None = None,
+    person: Person | None = None,
 ) -> Report:
     """Run, or go on with, a run; show its progress; stop it when asked to.
 
@@ -36,6 +44,8 @@ async def drive(
         job: this invocation.
         progress: what is known of the run so far.
         traces: writes a trace of each task.
+        answers: answers to open questions, by id.
+        person: who is asked at once.
 
     Raises:
         FanwiseError: what was given was refused, or there is nothing to report.
@@ -52,26 +62,44 @@ async def drive(
                 on_event=display.on_event,
                 on_update=None if traces is None else traces.on_update,
                 control=control,
+                answers=answers,
+                asker=person,
             )
         )
-        stop = stack.enter_context(Stop(control, running, job))
+        stop = stack.enter_context(Stop(control, running, job, person))
+        if person is not None:
+            person.display = display
+            person.stay()
         ticking = asyncio.create_task(display.tick())
         try:
-            return await running
+            made = await running
         except asyncio.CancelledError:
             if not stop.at_once:
                 running.cancel()
+                await asyncio.wait([running])
                 raise
+            made = await report(graph, job.thread_id)
         finally:
             ticking.cancel()
-    return await report(graph, job.thread_id)
+    if stop.is_asked and made.status == "paused":  # it would have gone on without its questions
+        return made.model_copy(update={"status": "interrupted"})
+    return made
 
 
 class Stop:
-    """Takes the signals: the first drains the run, the second stops it at once, the third ends the process."""
+    """Takes the signals: the first drains the run, the second stops it at once, the third ends the process.
 
-    def __init__(self, control: RunControl, running: asyncio.Task[Report], job: Job) -> None:
+    A run that drains for longer than its grace period is stopped at once too.
+    """
+
+    def __init__(
+        self, control: RunControl, running: asyncio.Task[Report], job: Job, person: Person | None = None
+    ) -> None:
+        self.is_asked = False
+        """Whether a signal came."""
         self.at_once = False
+        self._person = person
+        self._timer: asyncio.TimerHandle | None = None
         self._control = control
         self._running = running
         self._job = job
@@ -88,6 +116,8 @@ class Stop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             try:
@@ -98,13 +128,23 @@ class Stop:
     def _on_signal(self) -> None:
         if self.at_once:
             os._exit(INTERRUPTED)
-        if self._control.drain_requested:
-            self.at_once = True
-            say("stopping at once")
-            self._running.cancel()
+        if self.is_asked:
+            self._cancel("stopping at once")
             return
+        self.is_asked = True
         self._control.request_drain()
-        say(
-            f"stopping: what runs comes to its end, the rest stays for `{self._job.command('resume')}`; "
-            "once more stops at once"
+        if self._person is not None:
+            self._person.leave()
+        grace = self._job.grace
+        self._timer = asyncio.get_running_loop().call_later(
+            grace, self._cancel, f"the {grace:g} s are over: what still runs is stopped, and runs again on resume"
         )
+        say(
+            f"stopping: what runs has {grace:g} s to come to its end, the rest stays for "
+            f"`{self._job.command('resume')}`; once more stops at once"
+        )
+
+    def _cancel(self, why: str) -> None:
+        self.at_once = True
+        say(why)
+        self._running.cancel()

@@ -18,6 +18,7 @@ _BY_STATUS = {
     "cancelled": FAILED,
     "paused": PAUSED,
     "interrupted": INTERRUPTED,
+    "running": INTERRUPTED,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..schema.results import Report
 from .exits import INTERRUPTED, exit_code
 from .job import Job
-from .output import clean_lines, print_json, put, say, seconds, wrapped
+from .output import clean_lines, line_width, print_json, put, say, seconds, wrapped
 
 
 def finish(report: Report, job: Job) -> int:
@@ -14,6 +14,8 @@ def finish(report: Report, job: Job) -> int:
         print_json(report.model_dump(mode="json"))
     else:
         put(wrapped(clean_lines(report.summary.text)))
+        if report.interrupts:
+            put("\n" + open_questions(report, job))
     if not job.quiet:
         for line in notes(report, job):
             say(clean_lines(line))
@@ -24,13 +26,34 @@ def notes(report: Report, job: Job) -> list[str]:
     """Return what stands on standard error below the result."""
     lines = ["", *_warnings(report, job)]
     lines.append(counts(report))
-    if report.status == "paused":
-        asking = ", ".join(question.task_id or question.id for question in report.interrupts[:8])
-        lines.append(f"paused: waits for a person ({asking})")
-    if exit_code(report.status) == INTERRUPTED:
+    if report.interrupts:
+        lines += how_to_answer(report, job)
+    elif exit_code(report.status) == INTERRUPTED:
         lines.append(f"to go on: {job.command('resume')}")
+    elif report.metrics.failed or report.metrics.timed_out:
+        lines.append(f"to run what failed once more: {job.command('retry')}")
     lines.append(f"thread {report.thread_id} · {job.command('show')}")
     return lines
+
+
+def open_questions(report: Report, job: Job) -> str:
+    """Return what the run asks."""
+    from .asked import all_asked
+    from .asking import questions_text
+
+    return questions_text(all_asked(report.interrupts), line_width(), f"{job.command('show')} --question")
+
+
+def how_to_answer(report: Report, job: Job) -> list[str]:
+    """Return the command lines that answer what the run asks, and go on."""
+    from .asked import all_asked
+
+    asked = all_asked(report.interrupts)[0]
+    example = f"{asked.short}=approve" if asked.approval() is not None else f"{asked.short}=ANSWER"
+    return [
+        f"to decide here: {job.command('review')}",
+        f"or by command:  {job.command('resume')} --answer {example}",
+    ]
 
 
 def counts(report: Report) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..state import RunContext
-from .options import DEFAULT_DB
+from .options import DEFAULT_DB, GRACE_S
+
+NEEDS_SPECIALISTS = ("resume", "review", "retry")
+"""Commands that run tasks."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,10 @@ class Job:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    interactive: bool = False
+    """Whether questions are asked in the terminal at once."""
+    grace: float = GRACE_S
+    """Seconds that running tasks have to come to their end when the run is stopped."""
     trace_dir: str | None = None
     specialist_sources: tuple[str, ...] = ()
 
@@ -35,23 +43,36 @@ class Job:
                 timeout_s=options.get("timeout"),
                 deadline_s=options.get("deadline"),
                 schedule=options.get("schedule"),
+                review="plan" if options.get("review_plan") else None,
             ),
             json=options["as_json"],
-            quiet=options["quiet"],
-            verbose=options["verbose"],
-            trace_dir=options["trace_dir"],
-            specialist_sources=options["specialist_sources"],
+            quiet=options.get("quiet", False),
+            verbose=options.get("verbose", False),
+            interactive=options.get("interactive", False),
+            grace=options.get("grace", GRACE_S),
+            trace_dir=options.get("trace_dir"),
+            specialist_sources=options.get("specialist_sources", ()),
         )
 
-    def command(self, name: str) -> str:
-        """Return the command line that does something with this run, to be copied."""
-        parts = ["fanwise", name, self.thread_id]
-        if self.thread_id.startswith("-"):
-            parts.insert(2, "--")
+    def command(self, name: str, *more: str) -> str:
+        """Return the command line that does something with this run, to be copied; a password is left out of it."""
         options: list[Any] = []
         if self.db != DEFAULT_DB:
-            options += ["--db", self.db]
-        if name == "resume":
+            options += ["--db", without_password(self.db)]
+        if name in NEEDS_SPECIALISTS:
             for source in self.specialist_sources:
                 options += ["--specialists", source]
-        return " ".join(shlex.quote(str(part)) for part in [*parts[:2], *options, *parts[2:]])
+        thread = ["--", self.thread_id] if self.thread_id.startswith("-") else [self.thread_id]
+        parts = ["fanwise", name, *options, *(() if thread[1:] else thread), *more, *(thread if thread[1:] else ())]
+        return " ".join(shlex.quote(str(part)) for part in parts)
+
+
+def without_password(db: str) -> str:
+    """Return a database's address as it may be shown."""
+    scheme, mark, rest = db.partition("://")
+    if not mark:
+        return db
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    shown = f"{user.partition(':')[0]}{at}{host}{slash}{path}"
+    return f"{scheme}://" + re.sub(r"([?&])(?:ssl)?password=[^&]*&?", r"\1", shown).rstrip("?&")

@@ -35,6 +35,7 @@ class LiveDisplay:
         self._progress = progress
         self._console = console or Console(stderr=True)
         self._fancy = (self._console.encoding or "").lower().startswith("utf")
+        self._paused = False
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
@@ -53,11 +54,23 @@ class LiveDisplay:
         if event.get("type") == "run_started":
             self._console.print(Text(started(event), style="dim"))
 
+    def pause(self) -> None:
+        """Leave the terminal to a question."""
+        self._paused = True
+        self._live.update(Text(""))
+        self._live.stop()
+
+    def resume(self) -> None:
+        """Draw the picture again, below the question."""
+        self._live.start()
+        self._paused = False
+
     async def tick(self) -> None:
         """Draw the picture again and again."""
         while True:
             try:
-                self._live.update(self.picture(time.monotonic()), refresh=True)
+                if not self._paused:
+                    self._live.update(self.picture(time.monotonic()), refresh=True)
             except (OSError, ValueError):  # nobody looks any more
                 return
             await asyncio.sleep(TICK_S)
@@ -81,12 +94,17 @@ class LiveDisplay:
             return self._cut(Text(f"{self._frame(now)} planning {_clock(now - progress.started)}"))
         words = f" {progress.done}/{progress.total}"
         failed = f" {progress.failed} failed" if progress.failed else ""
+        waiting = (
+            f" {len(progress.waiting)} wait{'s' * (len(progress.waiting) == 1)} for you" if progress.waiting else ""
+        )
         clock = f" {_clock(now - progress.started)}"
-        bar = max(4, min(40, self._console.width - len(words) - len(failed) - len(clock) - 1))
+        bar = max(4, min(40, self._console.width - len(words) - len(failed) - len(waiting) - len(clock) - 1))
         line = Table.grid()
         line.add_row(
             ProgressBar(total=progress.total, completed=progress.done, width=bar),
-            Text.assemble((words, "bold"), (failed, "red"), (clock, "dim"), no_wrap=True, overflow="crop"),
+            Text.assemble(
+                (words, "bold"), (failed, "red"), (waiting, "yellow"), (clock, "dim"), no_wrap=True, overflow="crop"
+            ),
         )
         return line
 

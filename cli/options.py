@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,9 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DB = ".fanwise/runs.db"
+
+GRACE_S = 30.0
+"""Seconds that running tasks have to come to their end when the run is stopped."""
 
 
 def positive_seconds(value: str) -> float:
@@ -24,6 +28,25 @@ def positive_seconds(value: str) -> float:
     if not math.isfinite(number) or number <= 0:
         raise click.BadParameter(f"{value!r} is not a positive, finite number of seconds")
     return number
+
+
+def some_seconds(value: str) -> float:
+    """Return a finite number of seconds that is not negative; anything else is bad usage."""
+    return 0.0 if value.strip() == "0" else positive_seconds(value)
+
+
+def age(value: str) -> timedelta:
+    """Return a duration such as `30d`, `12h` or `90m`; anything else is bad usage."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])", value.strip().lower())
+    try:
+        if found is not None:
+            return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    except OverflowError:
+        pass
+    raise click.BadParameter(f"{value[:40]!r} is no duration: write it as 30d, 12h, 90m, 45s or 2w")
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def thread_id(value: str) -> str:
@@ -68,7 +91,11 @@ output_options = _stack(
 )
 
 db_option = click.option(
-    "--db", default=DEFAULT_DB, show_default=True, metavar="PATH", help="Where runs are kept: a SQLite file."
+    "--db",
+    default=DEFAULT_DB,
+    show_default=True,
+    metavar="PATH|URL",
+    help="Where runs are kept: a SQLite file, postgresql://USER:PASSWORD@HOST/NAME, or `memory` (not kept).",
 )
 
 specialists_option = click.option(
@@ -98,6 +125,21 @@ trace_option = click.option(
     "--trace-dir", metavar="DIR", help="Write a JSON trace of each task, and an index, into this folder."
 )
 
+interactive_option = click.option(
+    "-i",
+    "--interactive",
+    is_flag=True,
+    help="Ask in this terminal what a person has to decide, while other tasks go on.",
+)
+
+grace_option = click.option(
+    "--grace",
+    type=some_seconds,
+    default=str(int(GRACE_S)),
+    metavar="S",
+    help=f"Seconds that running tasks have to end when the run is stopped [{GRACE_S:g}].",
+)
+
 size_options = _stack(
     click.option("--max-tasks", type=click.IntRange(min=1), metavar="N", help="Accept plans of up to N tasks [10000]."),
     click.option(
@@ -115,7 +157,22 @@ run_options = _stack(
     ),
     deadline_option,
     click.option("--schedule", type=click.Choice(["dataflow", "phased"]), help="When a task may start."),
+    click.option("--review-plan", is_flag=True, help="Let a person look at the plan before anything runs."),
+    interactive_option,
+    grace_option,
     trace_option,
     specialists_option,
     size_options,
 )
+
+going_on_options = _stack(
+    output_options,
+    db_option,
+    max_parallel_option,
+    deadline_option,
+    interactive_option,
+    grace_option,
+    trace_option,
+    specialists_option,
+)
+"""Options of what goes on with a run."""

@@ -44,8 +44,13 @@ def _indent(line: str) -> str:
 
 def say(text: str) -> None:
     """Write a line to standard error; nobody listening is no error."""
+    say_on(text + "\n")  # not click.echo: it goes past the live display, which would draw over it
+
+
+def say_on(text: str) -> None:
+    """Write to standard error and stay on the line."""
     try:
-        sys.stderr.write(text + "\n")  # not click.echo: it goes past the live display, which would draw over it
+        sys.stderr.write(_written(text, sys.stderr))
         sys.stderr.flush()
     except (OSError, ValueError):
         return
@@ -53,7 +58,33 @@ def say(text: str) -> None:
 
 def put(text: str) -> None:
     """Write text to standard output."""
-    click.echo(text)
+    click.echo(_written(text, sys.stdout))
+
+
+def _written(text: str, stream: Any) -> str:
+    """Return text with plain marks in place of those that a stream's encoding lacks."""
+    if text.isascii():
+        return text
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(_PLAIN)
+    return text
+
+
+_PLAIN = {ord("·"): "-", ord("…"): "...", ord("─"): "-"}
+
+
+def bold(text: str) -> str:
+    """Return text that stands out on standard error, where that is a terminal with colours."""
+    plain = not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain else click.style(text, bold=True)
+
+
+def rule(title: str, width: int) -> str:
+    """Return a line across the terminal with a title in it."""
+    head = f"── {title} " if title else ""
+    return head + "─" * max(2, width - len(head) - 1)
 
 
 def print_json(value: Any) -> None:
@@ -147,11 +178,11 @@ def _line(
     return "  ".join([*parts, text]).rstrip()
 
 
-def line_width() -> int:
-    """Return the characters in a line of the terminal, or 160 where the output is no terminal."""
+def line_width(stream: Any = None) -> int:
+    """Return the characters in a line of the terminal, or 160 where the stream (standard output) is no terminal."""
     import shutil
 
-    if not sys.stdout.isatty():
+    if not (stream or sys.stdout).isatty():
         return 160
     return max(20, shutil.get_terminal_size().columns)
 

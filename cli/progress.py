@@ -37,6 +37,8 @@ class Progress:
     """Ids of tasks that have ended."""
     running: dict[str, Running] = field(default_factory=dict)
     """Tasks at work, and those that wait for their next attempt."""
+    waiting: set[str] = field(default_factory=set)
+    """Tasks that wait for a person."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many ended in each status."""
     failures: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=FAILURES))
@@ -49,6 +51,10 @@ class Progress:
             self.total = int(event.get("total", 0))
         elif kind == "task_started":
             self.running[task] = Running(now, int(event.get("attempt", 1)))
+            self.waiting.discard(task)
+        elif kind == "task_paused":
+            self.running.pop(task, None)
+            self.waiting.add(task)
         elif kind == "attempt_failed":
             at_work = self.running.setdefault(task, Running(now))
             at_work.note = str(event.get("error") or "failed")
@@ -59,6 +65,7 @@ class Progress:
 
     def _end(self, task: str, status: str, error: str, completed: int) -> None:
         self.running.pop(task, None)
+        self.waiting.discard(task)
         if task in self.finished:
             return
         self.finished.add(task)

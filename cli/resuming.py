@@ -1,41 +1,90 @@
-"""`fanwise resume`."""
+"""`fanwise resume` and `fanwise review`: going on with a run, with answers to what it asks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
-    db_option,
-    deadline_option,
-    max_parallel_option,
-    output_options,
-    specialists_option,
-    thread_id,
-    trace_option,
-)
+from .options import going_on_options, thread_id
 
 if TYPE_CHECKING:
     from ..nodes.specialist import Specialist
     from ..schema.results import Report
+    from .answers import Given
     from .job import Job
-    from .progress import Progress
+    from .session import Session
+
+
+def _given_answer(text: str) -> Given:
+    from .answers import given_answer
+
+    return given_answer(text)
 
 
 @click.command("resume")
 @click.argument("thread", type=thread_id)
-@output_options
-@db_option
-@max_parallel_option
-@deadline_option
-@trace_option
-@specialists_option
-def resume_command(thread: str, **options: Any) -> int:
-    """Go on with a run after a stop or a crash.
+@click.option(
+    "--answer",
+    "given",
+    type=_given_answer,
+    multiple=True,
+    metavar="ID=JSON|@FILE",
+    help="An answer to a question, by the start of its id, its task, or `plan`: JSON, or approve, reject, skip; "
+    "@FILE reads it from a file, @- from standard input. May be given again.",
+)
+@click.option("--approve-all", is_flag=True, help="Approve what is open and can be approved; see it first.")
+@going_on_options
+def resume_command(thread: str, given: tuple[Given, ...], approve_all: bool, **options: Any) -> int:
+    """Go on with a run after a stop, a crash or an answer.
 
-    Finished tasks are not run again. A run that is over is just shown.
+    Finished tasks are not run again, and questions that were answered are not asked again. A run that is over is just
+    shown.
     """
+
+    async def resume(job: Job, specialists: list[Specialist]) -> Report:
+        from .session import opened
+
+        async with opened(job, specialists) as session:
+            if (over := _over(session)) is not None:
+                if given:
+                    raise click.UsageError(f"the run {job.thread_id} is over: there is nothing to answer")
+                return over
+            if session.before is not None:
+                session.check_here(session.before)
+            return await session.go_on(_answers(session, given, approve_all))
+
+    return going_on(thread, options, resume)
+
+
+@click.command("review")
+@click.argument("thread", type=thread_id)
+@going_on_options
+def review_command(thread: str, **options: Any) -> int:
+    """Decide in this terminal what a run asks, one question after another, and go on with it.
+
+    Without a terminal, `fanwise resume THREAD --answer ID=JSON` does the same.
+    """
+
+    async def review(job: Job, specialists: list[Specialist]) -> Report:
+        from .session import opened
+
+        async with opened(job, specialists) as session:
+            if (over := _over(session)) is not None:
+                return over
+            if session.before is None or session.before.status != "paused":
+                return _nothing_to_review(session)
+            session.check_here(session.before)
+            return await session.converse()
+
+    return going_on(thread, {**options, "interactive": True}, review)
+
+
+def going_on(
+    thread: str, options: dict[str, Any], work: Callable[[Job, list[Specialist]], Coroutine[Any, Any, Report]]
+) -> int:
+    """Do something with a run that is there, and print what came of it."""
     import asyncio
 
     from .finish import finish
@@ -44,49 +93,61 @@ def resume_command(thread: str, **options: Any) -> int:
     from .user_code import load_specialists
 
     job = Job.of(thread, options)
+    check_terminal(job)
     with results_only():
         specialists = load_specialists(job.specialist_sources)
-        report = asyncio.run(_resume(job, specialists))
+        report = asyncio.run(work(job, specialists))
     return finish(report, job)
 
 
-async def _resume(job: Job, specialists: list[Specialist]) -> Report:
-    from ..graph.builder import build_graph
-    from ..graph.checkpoints import open_checkpointer
-    from ..schema.errors import RunError
-    from .drive import drive
+def check_terminal(job: Job) -> None:
+    """Refuse to ask where no person can be asked."""
+    from .terminal import is_there
+
+    if job.interactive and not is_there():
+        raise click.UsageError(
+            "there is no terminal to ask in (standard input and standard error): "
+            f"answer with `{job.command('resume')} --answer ID=JSON`, or --approve-all",
+            click.get_current_context(),
+        )
+
+
+def _over(session: Session) -> Report | None:
+    """Return the report of a run that is over, having said so."""
     from .output import say
-    from .progress import Progress
-    from .stored import missing_specialists, stored_plan, stored_report
-    from .traces import Traces
+    from .stored import UNFINISHED
 
-    async with open_checkpointer(job.db, must_exist=True) as saver:
-        plan = await stored_plan(saver, job.thread_id)
-        progress = Progress()
-        if plan is not None:
-            before = await stored_report(saver, job.thread_id, plan)
-            if before.status not in ("interrupted", "paused"):
-                if not job.quiet:
-                    say(f"the run {job.thread_id} is over: there is nothing to resume")
-                return before
-            if missing := missing_specialists(plan, before, specialists):
-                raise RunError(
-                    f"the run {job.thread_id!r} needs specialists that are not here: {', '.join(missing)}; "
-                    "give the code that has them with --specialists FILE.py"
-                )
-            progress = _progress(before)
-        traces = Traces(job.thread_id, job.trace_dir, plan)
-        graph = build_graph(specialists, checkpointer=saver)
-        report = await drive(graph, None, job, progress, traces)
-    traces.finish(report)
-    return report
+    before, job = session.before, session.job
+    if before is None or before.status in UNFINISHED:
+        return None
+    if not job.quiet:
+        say(f"the run {job.thread_id} is over: there is nothing to resume")
+    return before
 
 
-def _progress(before: Report) -> Progress:
-    """Return where a stopped run stands."""
-    from collections import Counter
+def _nothing_to_review(session: Session) -> Report:
+    from ..schema.errors import RunError
 
-    from .progress import Progress
+    if session.before is None:
+        raise RunError(
+            f"the run {session.job.thread_id!r} asks nothing: `{session.job.command('resume')}` goes on with it"
+        )
+    if not session.job.quiet:
+        from .output import say
 
-    ended = {r.task_id: r.status for r in before.results.values() if r.status not in ("pending", "paused")}
-    return Progress(total=len(before.results), done=len(ended), finished=set(ended), counts=Counter(ended.values()))
+        say("the run asks nothing: it was stopped")
+    return session.before
+
+
+def _answers(session: Session, given: tuple[Given, ...], approve_all: bool) -> dict[str, Any]:
+    """Return the answers by question id."""
+    from ..nodes.specialists import known_names
+    from .answers import matched
+    from .asked import all_asked
+
+    questions = all_asked(session.before.interrupts) if session.before is not None else []
+    answers = matched(given, questions, known_names(session.specialists))
+    if approve_all:
+        approvals = {asked.id: asked.approval() for asked in questions if asked.id not in answers}
+        answers.update({key: answer for key, answer in approvals.items() if answer is not None})
+    return answers

@@ -32,7 +32,7 @@ def run_command(plan: str, **options: Any) -> int:
 
     Options that are given here win over the plan's own configuration.
     """
-    job, specialists = _prepared(options)
+    job, specialists = _prepared({**options, "plan": plan})
     loaded = load_plan(plan, specialists, options["max_tasks"], options["max_bytes"])
     return _started(job, specialists, {"plan": loaded.to_state()}, options, plan=loaded)
 
@@ -123,11 +123,16 @@ def _prepared(options: Mapping[str, Any]) -> tuple[Job, list[Specialist]]:
     from ..graph.run import new_thread_id
     from .job import Job
     from .output import results_only
+    from .resuming import check_terminal
     from .user_code import load_specialists
 
+    job = Job.of(options["thread"] or new_thread_id(), options)
+    check_terminal(job)
+    if job.interactive and options.get("plan") == "-":
+        raise click.UsageError("-i reads answers from standard input: give the plan as a file")
     with results_only():
         specialists = load_specialists(options["specialist_sources"])
-    return Job.of(options["thread"] or new_thread_id(), options), specialists
+    return job, specialists
 
 
 def _started(

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..graph.builder import build_graph
-from ..graph.checkpoints import open_checkpointer
+from ..graph.checkpoints import open_database
 from ..nodes.specialist import Specialist
+from ..nodes.specialists import known_names
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import RunError
 from ..schema.plan import Plan
 from ..schema.results import Report
-from .drive import drive
 from .job import Job
-from .progress import Progress
+from .person import Person
+from .session import Session
 from .stored import exists
 from .traces import Traces
 
@@ -42,18 +43,22 @@ async def start(
         FanwiseError: it was refused; nothing ran, and nothing is left in the database.
     """
     traces = _traces(job, plan)
-    async with open_checkpointer(job.db) as saver:
-        if await exists(saver, job.thread_id):
+    async with open_database(job.db) as database, database.leases.hold(job.thread_id):
+        if await exists(database.saver, job.thread_id):
             raise RunError(
                 f"there is a run {job.thread_id!r} already: `{job.command('resume')}` goes on with it, "
                 f"`{job.command('show')}` shows it; or give another --thread"
             )
         limit = max_tasks or MAX_TASKS
-        graph = build_graph(specialists, checkpointer=saver, workflows=tuple(folders), max_tasks=limit)
-        report = await drive(graph, given, job, Progress(), traces)
-    if traces is not None:
-        traces.finish(report)
-    return report
+        graph = build_graph(
+            specialists,
+            checkpointer=database.saver,
+            store=database.store,
+            workflows=tuple(folders),
+            max_tasks=limit,
+        )
+        person = Person(known_names(specialists)) if job.interactive else None
+        return await Session(job, database, graph, specialists, traces, person=person).start(given)
 
 
 def _traces(job: Job, plan: Plan | None) -> Traces | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -63,10 +63,27 @@ def _not_here(task: Any) -> None:
     raise FanwiseError("this graph is for looking at runs only")
 
 
-def missing_specialists(plan: Plan, report: Report, specialists: Iterable[Specialist]) -> list[str]:
-    """Return the names that the unfinished tasks of a run need and that do not exist here."""
-    known = known_names(specialists)
-    waiting = [task for task in plan["tasks"] if report.results[task["id"]].status in ("pending", "paused")]
+def as_live(report: Report, live: Container[str]) -> Report:
+    """Return the report of a run as one that is at work, where some process works on it."""
+    if report.thread_id not in live or report.status not in UNFINISHED:
+        return report
+    return report.model_copy(update={"status": "running"})
+
+
+UNFINISHED = ("interrupted", "paused")
+"""What a run's status is that can be gone on with."""
+
+
+def missing_specialists(
+    plan: Plan, report: Report, specialists: Iterable[Specialist], tasks: Iterable[str] = ()
+) -> list[str]:
+    """Return the names that the unfinished tasks of a run, and `tasks`, need and that do not exist here."""
+    known, named = known_names(specialists), set(tasks)
+    waiting = [
+        task
+        for task in plan["tasks"]
+        if task["id"] in named or report.results[task["id"]].status in ("pending", "paused")
+    ]
     needed = {task["specialist"] for task in waiting}
     needed |= {(task.get("fallback") or {}).get("specialist") or task["specialist"] for task in waiting}
     return sorted(needed - known)

@@ -270,7 +270,7 @@ def test_an_unknown_command_names_the_nearest() -> None:
 
 
 def test_a_database_that_is_none_is_refused(inside: Inside) -> None:
-    """A file that is no SQLite database, an unknown kind of address and a server that is not there end with a message."""
+    """No SQLite database, an unknown kind of address, a server that is not there: each ends with a message."""
     plan = inside.plan([OK])
     for db, said in ((plan, "--db"), ("mysql://host/db", "--db"), ("postgresql://127.0.0.1:1/db", "can't be reached")):
         done = inside("run", plan, "--db", db)

@@ -145,7 +145,11 @@ def test_the_live_display_tells_that_it_stops(shell: Shell) -> None:
     os.close(near)
     assert process.wait(30) == 130
     text = drawn.decode()
-    assert "0/2" in text and "stopping: what runs comes to its end" in text and "to go on: fanwise resume t" in text
+    assert (
+        "0/2" in text
+        and "stopping: what runs has 30 s to come to its end" in text
+        and "to go on: fanwise resume t" in text
+    )
 
 
 def _read(near: int) -> bytes:

@@ -1,0 +1,154 @@
+"""Answers that are given on the command line: which question each is for, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from ..schema.review import SYNONYMS, AnswerError, read_answer
+from .asked import Asked
+from .values import read_value
+
+PREFIX = 4
+"""Characters of an id that are enough, where they tell it from the others."""
+
+REVIEWS = ("plan", "before", "after")
+
+
+class Given(NamedTuple):
+    """An answer as it was given, not yet held against the questions."""
+
+    name: str
+    """The question: its id or the start of it, a task, or `plan`."""
+    value: Any
+    is_json: bool
+
+
+def given_answer(text: str) -> Given:
+    """Return an answer, `ID=JSON|@FILE`.
+
+    Raises:
+        BadParameter: it has another form, or its file can't be read.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.BadParameter(f"--answer {text[:80]!r} is not ID=JSON, ID=WORD or ID=@FILE")
+    return Given(name.strip(), *read_value(value, f"--answer {name.strip()}"))
+
+
+def matched(given: Sequence[Given], questions: Sequence[Asked], known: Collection[str]) -> dict[str, Any]:
+    """Return the answers by question id, as their questions want them.
+
+    Args:
+        given: the answers as they were given.
+        questions: what is open.
+        known: specialists that an edited plan may name.
+
+    Raises:
+        UsageError: one is for no question, for several, given twice, or does not fit.
+    """
+    answers: dict[str, Any] = {}
+    for item in given:
+        asked = _question(item.name, questions)
+        if asked.id in answers:
+            raise click.UsageError(f"the question {asked.name} is answered twice")
+        try:
+            answers[asked.id] = fitted(asked, item.value, is_json=item.is_json)
+            check_edit(asked, answers[asked.id], known)
+        except AnswerError as error:
+            problems = "; ".join(map(str, error.args))
+            raise click.UsageError(f"--answer {item.name}: {problems}; the question stays open") from None
+    return answers
+
+
+def fitted(asked: Asked, value: Any, *, is_json: bool = True) -> Any:
+    """Return an answer in the form that its question wants.
+
+    Raises:
+        AnswerError: it is none for this question.
+    """
+    if asked.kind == "own":
+        return value
+    if not is_json and not (isinstance(value, str) and value.isidentifier()):
+        raise AnswerError(f"{value[:60]!r} is neither JSON nor a decision ({_words(asked)})")
+    decided = value["decisions"] if isinstance(value, Mapping) and "decisions" in value else value
+    if isinstance(decided, str):
+        decided = [{"type": decided}] * len(asked.actions)
+    decided = list(decided) if isinstance(decided, list | tuple) else [decided]
+    if len(decided) != len(asked.actions):
+        raise AnswerError(f"expected {len(asked.actions)} decisions, one for each tool call, got {len(decided)}")
+    if asked.kind in REVIEWS:
+        decision = read_answer(decided, asked.kind)  # type: ignore[arg-type]  # its kind is one of these
+        return asked.answer([_plain(decision.type, decided[0])])
+    return asked.answer([_decision(asked, number, item) for number, item in enumerate(decided)])
+
+
+def check_edit(asked: Asked, answer: Any, known: Collection[str]) -> None:
+    """Look at an edited plan before the run is asked to go on with it.
+
+    Raises:
+        AnswerError: the plan is refused; each of its problems is one argument.
+    """
+    if asked.kind != "plan" or answer["decisions"][0]["type"] != "edit":
+        return
+    from ..schema.checks import Rules
+    from ..schema.errors import PlanError
+    from ..schema.plan import Plan
+
+    args = answer["decisions"][0]["edited_action"]["args"]
+    plan = args.get("plan", args)
+    config = plan.get("config") if isinstance(plan, Mapping) else None
+    lenient = isinstance(config, Mapping) and config.get("unknown_specialist") == "skip"
+    rules = Rules(specialists=None if lenient else known, may_be_empty=False)
+    try:
+        Plan.model_validate(plan, context=rules.as_context())
+    except PlanError as error:
+        raise AnswerError(*error.problems) from None
+
+
+def _question(name: str, questions: Sequence[Asked]) -> Asked:
+    """Return the question that a name stands for."""
+    ways = (
+        [asked for asked in questions if asked.id == name],
+        [asked for asked in questions if asked.task_id == name],
+        [asked for asked in questions if asked.kind == "plan" and name == "plan"],
+        [asked for asked in questions if len(name) >= PREFIX and asked.id.startswith(name)],
+    )
+    found = next((way for way in ways if way), [])
+    if len(found) == 1:
+        return found[0]
+    open_ones = ", ".join(f"{asked.short} ({asked.task_id or 'plan'})" for asked in questions[:8]) or "none"
+    what = "stands for several questions" if found else "is no open question"
+    raise click.UsageError(f"--answer {name[:80]}: {name[:80]!r} {what}; open: {open_ones}")
+
+
+def _plain(word: str, given: Any) -> dict[str, Any]:
+    """Return a review's decision by its own name."""
+    fields = dict(given) if isinstance(given, Mapping) else {}
+    return {**fields, "type": word}
+
+
+def _decision(asked: Asked, number: int, given: Any) -> dict[str, Any]:
+    """Return one decision about a tool call, which the agent's middleware takes as it is."""
+    decision = {"type": given} if isinstance(given, str) else given
+    if not isinstance(decision, Mapping):
+        raise AnswerError(f'expected {{"type": ...}}, got {str(given)[:60]!r}')
+    word = decision.get("type")
+    word = SYNONYMS.get(word, word) if isinstance(word, str) else word
+    action = asked.actions[number]
+    if word not in action.allowed:
+        raise AnswerError(f"'type' must be one of {', '.join(action.allowed)} for {action.name}, got {word!r}")
+    if word == "respond" and not isinstance(decision.get("message"), str):
+        raise AnswerError("'respond' needs a 'message', the text that takes the tool's place")
+    if word == "edit":
+        edited = decision.get("edited_action")
+        if not isinstance(edited, Mapping) or not isinstance(edited.get("args"), Mapping):
+            raise AnswerError('an edit needs \'edited_action\': {"name": ..., "args": {...}}')
+        return {**decision, "type": "edit", "edited_action": {"name": action.name, **edited}}
+    return {**decision, "type": word}
+
+
+def _words(asked: Asked) -> str:
+    return ", ".join(dict.fromkeys(word for action in asked.actions for word in action.allowed))

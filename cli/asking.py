@@ -1,0 +1,134 @@
+"""Questions as text: what is asked, about what, and what may be decided."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from .asked import Action, Asked
+from .output import clean_lines, seconds
+from .values import as_text
+
+LINES = 12
+"""Lines of a value that a list of questions shows."""
+
+MEANINGS = {
+    ("before", "respond"): "skip",
+    ("after", "respond"): "comment, for another attempt",
+    ("tools", "respond"): "answer in the tool's place",
+    ("call", "respond"): "answer in the tool's place",
+}
+"""What a decision does, where its word does not tell."""
+
+
+def questions_text(questions: Sequence[Asked], width: int, whole: str) -> str:
+    """Return all questions.
+
+    Args:
+        questions: what is asked.
+        width: characters in a line.
+        whole: the command that shows a run's question whole, without the question's name.
+    """
+    blocks = []
+    for asked in questions:
+        lines = [
+            f"question {asked.name}: {about(asked)}",
+            *indented(body(asked, width - 2, LINES, f"{whole} {asked.name}")),
+        ]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def about(asked: Asked) -> str:
+    """Return who asks about what, in a few words."""
+    if asked.kind == "plan":
+        return "the plan, before anything runs"
+    task = clean_lines(f"task {asked.task_id}") if asked.task_id else "a task"
+    calls = "a tool call" if len(asked.actions) == 1 else f"{len(asked.actions)} tool calls"
+    what = {"before": "before it runs", "after": "its output", "tools": calls, "call": calls, "own": "its own question"}
+    return f"{task}, {what[asked.kind]}"
+
+
+def body(asked: Asked, width: int, lines: int | None, whole: str = "") -> list[str]:
+    """Return what is asked, line by line; long values are cut to so many lines."""
+    told = [line for problem in asked.problems for line in _folded(f"! {problem}", width)]
+    if asked.kind == "own":
+        return [*told, *value_lines(asked.value, width, lines, whole), *_limit(asked, width)]
+    for number, action in enumerate(asked.actions, 1):
+        told += action_lines(asked, number, width, lines, whole)
+        told += _folded(f"decide: {decisions(asked, action)}", width)
+    return [*told, *_limit(asked, width)]
+
+
+def action_lines(asked: Asked, number: int, width: int, lines: int | None, whole: str = "") -> list[str]:
+    """Return what one decision is about: its description, and the value that an edit may change."""
+    action = asked.actions[number - 1]
+    if asked.kind in ("tools", "call"):
+        count = f" {number} of {len(asked.actions)}" if len(asked.actions) > 1 else ""
+        head = _folded(f"tool call{count}: {action.name}", width)
+    else:
+        head = []
+    described = [line for part in _description(asked, action) for line in _folded(part, width)]
+    value = action.args
+    if asked.kind == "plan":
+        return [
+            *head,
+            *described,
+            *([] if lines else ["plan", *indented(value_lines(value.get("plan", value), width - 2, None))]),
+        ]
+    title = {"before": "input", "after": "output"}.get(asked.kind, "arguments")
+    if isinstance(value, dict) and list(value) == [title]:
+        value = value[title]
+    return [*head, *described, title, *indented(value_lines(value, width - 2, lines, whole))]
+
+
+def value_lines(value: object, width: int, lines: int | None, whole: str = "") -> list[str]:
+    """Return a value's lines, cut to so many, with a word how to see the rest."""
+    limit = None if lines is None else 200 * (lines + 1)
+    text = as_text(value)
+    shown = [part for line in clean_lines(text[:limit]).splitlines() for part in _folded(line, width)]
+    if lines is None or (len(shown) <= lines and len(text) <= (limit or 0)):
+        return shown or ["(empty)"]
+    rest = f"... ({len(text):,} characters in all"
+    return [*shown[:lines], *_folded(f"{rest}; {whole} shows them)" if whole else f"{rest})", width)]
+
+
+def decisions(asked: Asked, action: Action) -> str:
+    """Return the decisions that are allowed, and what they do where their words do not tell."""
+    told = []
+    for word in action.allowed:
+        meaning = MEANINGS.get((asked.kind, word))
+        told.append(f"{word} ({meaning})" if meaning else word)
+    return clean_lines(", ".join(told))
+
+
+def _description(asked: Asked, action: Action) -> list[str]:
+    """Return the description without what is told apart from it: the problems, the first time they are listed."""
+    lines = clean_lines(action.description).splitlines()
+    return [line for line in lines if not (asked.problems and line.startswith("The last answer was refused: "))]
+
+
+def _limit(asked: Asked, width: int) -> list[str]:
+    if asked.until is None:
+        return []
+    try:
+        left = (datetime.fromisoformat(asked.until) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return []
+    moment = asked.until[:19].replace("T", " ") + "Z"
+    if left <= 0:
+        return _folded(f"time is over since {moment}: {asked.default}, when the run goes on", width)
+    return _folded(f"until {moment}, in {seconds(left)}; then: {asked.default}", width)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Return a line of text on as many lines as it needs; its indentation stays."""
+    flat = clean_lines(text)
+    indent = " " * min(len(flat) - len(flat.lstrip(" ")), max(0, width - 16))
+    return textwrap.wrap(flat.lstrip(" "), max(width, 12), initial_indent=indent, subsequent_indent=indent) or [""]
+
+
+def indented(lines: Sequence[str]) -> list[str]:
+    """Return lines that stand two characters further in."""
+    return [f"  {line}" for line in lines]
