@@ -61,7 +61,7 @@ async def questions_of(saver: Saver, snapshot: StateSnapshot) -> Questions:
 async def _asked(saver: Saver, snapshot: StateSnapshot) -> AsyncIterator[Asked]:
     """Yield the questions of the branches that have not ended, those inside batches too.
 
-    A batch is looked into whether or not LangGraph noted questions for it: it does that when the whole batch pauses, and
+    A batch is looked into whether or not LangGraph noted questions for it: it does so when the whole batch pauses, and
     the process may have died before.
     """
     waiting = [task for task in snapshot.tasks if task.result is None and (task.interrupts or task.name == BATCH)]
