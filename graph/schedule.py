@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .resources import ONE_SLOT, SLOTS, Demand, Resources
 from .rules import verdict
 
 
@@ -22,6 +23,20 @@ class Limits(NamedTuple):
     """Tasks that work at the same time."""
     starts_per_s: float | None = None
     """At most so many starts in a second, evenly spaced."""
+    pools: Mapping[str, float] = {}
+    """Units of named pools."""
+
+    def capacities(self) -> dict[str, float]:
+        """Return the units of every pool that has a limit."""
+        slots = {} if self.max_parallel is None else {SLOTS: float(self.max_parallel)}
+        return {**self.pools, **slots}
+
+
+AGE = 1000
+"""A ready task gains one level of priority for each so many tasks that started since it was ready."""
+
+PATIENCE = 16
+"""A ready task that was passed over so often, because what it needs was taken, has it kept for it."""
 
 
 class Skip(NamedTuple):
@@ -33,11 +48,20 @@ class Skip(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
+    task_id: str
     depends_on: Sequence[str]
     run_if: str
     rank: float
     order: int
+    demand: Demand
+    priority: int
     missing: int = 0
+    """Dependencies that are open; -1 once the task was decided on."""
+    behind: int = 0
+    """Tasks that it must not overlap with, and that go first, which are open."""
+    key: tuple[int, float, int] = (0, 0.0, 0)
+    passed: int = 0
+    """How often another task started while this one stood first but did not fit."""
 
 
 @dataclass(slots=True)
@@ -53,17 +77,22 @@ class Decision:
 class Schedule:
     """Dependencies, slots and the start rate of one superstep.
 
-    A task is *waiting* (for dependencies), *ready* (for a slot), *running* (it holds a slot), or settled. Among ready
-    tasks the one with the highest rank goes first, then the one that stands first in the plan.
+    A task is *waiting* (for dependencies), *ready* (for a slot and units of pools), *running* (it holds them), or
+    settled. Among ready tasks the highest priority goes first, then the highest rank (longest remaining path), then
+    the plan's order. One that does not fit lets others pass, but not for ever: priority grows with age, and after
+    `PATIENCE` others what it needs is kept for it.
     """
 
     def __init__(self, limits: Limits, last_start: float | None = None) -> None:
         self.limits = limits
-        self.running: set[str] = set()
+        self.resources = Resources(limits.capacities())
+        self.running: dict[str, Demand] = {}
         self.statuses: dict[str, str] = {}
         self._entries: dict[str, _Entry] = {}
         self._dependents: dict[str, list[str]] = {}
-        self._ready: list[tuple[float, int, str]] = []
+        self._ready: dict[Demand, list[tuple[tuple[int, float, int], str]]] = {}
+        self._started = 0
+        self._followers: dict[str, list[str]] = {}
         self._fresh: deque[str] = deque()
         self._last_start = last_start
 
@@ -76,9 +105,28 @@ class Schedule:
         run_if: str = "all_success",
         rank: float = 0.0,
         order: int = 0,
+        demand: Demand = ONE_SLOT,
+        priority: int = 0,
+        after: Sequence[str] = (),
     ) -> None:
-        """Register a task; `known` holds the statuses of dependencies that ended before this superstep."""
-        entry = self._entries[task_id] = _Entry(depends_on, run_if, rank, order)
+        """Register a task.
+
+        Args:
+            task_id: its id.
+            depends_on: ids of its dependencies.
+            known: statuses of dependencies that ended before this superstep.
+            run_if: its trigger rule.
+            rank: its longest remaining path.
+            order: its place in the plan.
+            demand: what it takes while it works.
+            priority: the higher, the sooner.
+            after: tasks of this superstep that it must not overlap with, and that go first, however they end.
+        """
+        entry = self._entries[task_id] = _Entry(task_id, depends_on, run_if, rank, order, demand, priority)
+        for other in after:
+            if other not in self.statuses:
+                entry.behind += 1
+                self._followers.setdefault(other, []).append(task_id)
         statuses, is_open = self.statuses, run_if == "all_success"
         for need in depends_on:
             if need in known:
@@ -105,19 +153,25 @@ class Schedule:
             entry.missing -= 1
             if not entry.missing or status != "succeeded" or entry.run_if != "all_success":
                 self._fresh.append(dependent)
+        for follower in self._followers.pop(task_id, ()):
+            if (entry := self._entries.get(follower)) is not None:
+                entry.behind -= 1
+                if not entry.behind:
+                    self._fresh.append(follower)
 
     def release(self, task_id: str) -> None:
-        """Give a task's slot back."""
-        self.running.discard(task_id)
+        """Give back what a task holds."""
+        demand = self.running.pop(task_id, None)
+        if demand is not None:
+            self.resources.give(demand)
 
     def requeue(self, task_id: str) -> None:
-        """Put a task that was running, and gave its slot back, among the ready ones again."""
-        entry = self._entries[task_id]
-        heapq.heappush(self._ready, (-entry.rank, entry.order, task_id))
+        """Put a task that was running, and gave back what it held, among the ready ones again."""
+        self._queue(self._entries[task_id])
 
     def drop(self, task_id: str) -> None:
         """Forget a task that will not be settled in this attempt."""
-        self.running.discard(task_id)
+        self.release(task_id)
         self._entries.pop(task_id, None)
 
     def decide(self, now: float) -> Decision:
@@ -134,25 +188,59 @@ class Schedule:
             if entry is None or entry.missing < 0:
                 continue
             said = verdict(entry.run_if, entry.depends_on, self.statuses)
-            if said.action == "run":
-                entry.missing = -1
-                decision.ready.append(task_id)
-                heapq.heappush(self._ready, (-entry.rank, entry.order, task_id))
-            elif said.action == "skip":
+            if said.action == "skip":
                 entry.missing = -1
                 decision.skip.append(Skip(task_id, said.reason))
+            elif said.action == "run" and not entry.behind:
+                entry.missing = -1
+                decision.ready.append(task_id)
+                self._queue(entry)
+
+    def _queue(self, entry: _Entry) -> None:
+        entry.key = (self._started // AGE - entry.priority, -entry.rank, entry.order)
+        heapq.heappush(self._ready.setdefault(entry.demand, []), (entry.key, entry.task_id))
 
     def _start_ready(self, decision: Decision, now: float) -> None:
-        slots, rate = self.limits
-        while self._ready and (slots is None or len(self.running) < slots):
+        rate = self.limits.starts_per_s
+        while (entry := self._next()) is not None:
             if rate is not None and self._last_start is not None:
                 earliest = self._last_start + 1.0 / rate
                 if now < earliest:
                     decision.wake_at = earliest
                     return
-            task_id = heapq.heappop(self._ready)[2]
-            if task_id not in self._entries:
-                continue
-            self.running.add(task_id)
+            heapq.heappop(self._ready[entry.demand])
+            self.running[entry.task_id] = entry.demand
+            self.resources.take(entry.demand)
+            self._started += 1
             self._last_start = now
-            decision.start.append(task_id)
+            decision.start.append(entry.task_id)
+
+    def _next(self) -> _Entry | None:
+        """Return the ready task that starts next, if any fits.
+
+        Tasks that demand the same stand in one queue, so that only the first of each has to be looked at.
+        """
+        passed, kept = list[_Entry](), set[str]()
+        for entry in sorted(self._heads(), key=lambda entry: entry.key):
+            pools = {pool for pool, _ in entry.demand.units}
+            if kept.isdisjoint(pools) and self.resources.fits(entry.demand):
+                for other in passed:
+                    other.passed += 1
+                return entry
+            passed.append(entry)
+            if entry.passed >= PATIENCE:
+                kept |= {SLOTS} if entry.demand.exclusive else self._short(entry.demand)
+        return None
+
+    def _heads(self) -> Iterator[_Entry]:
+        for demand, queue in list(self._ready.items()):
+            while queue and queue[0][1] not in self._entries:
+                heapq.heappop(queue)
+            if queue:
+                yield self._entries[queue[0][1]]
+            else:
+                del self._ready[demand]
+
+    def _short(self, demand: Demand) -> set[str]:
+        """Return the pools of a demand that have a limit."""
+        return {pool for pool, _ in demand.units if pool in self.resources.capacities}
