@@ -118,9 +118,9 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
-    """A running PostgreSQL server that a test may stop."""
+    """A running PostgreSQL server that a test may stop; it starts it again."""
     server = PostgresServer(postgres_programs)
     server.start()
     yield server
