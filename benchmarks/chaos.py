@@ -1,230 +1,315 @@
 """Kill runs at random moments, go on with them, and look whether anything was done twice or came out wrong.
 
-A child process runs a random plan on a SQLite file; its tasks log their start and end. The parent kills it (SIGKILL),
-reads which tasks are saved as finished, and lets a new process go on, one to three times in a round. Checked:
+Child processes (`chaos_child.py`) run a random plan with reviews, questions, failures and backoffs
+(`chaos_round.py`), answer what is asked in random order and batches, and retry what failed. The parent kills them
+(SIGKILL) in mid-run, in a backoff, while questions wait, just when answers are given, in a resume and in a retry; it
+reads what is saved, and lets a new process go on. With `--restart-postgres` it is the database server that is
+restarted. Checked:
 
-- no task that was saved as finished before a kill starts again;
-- every saved result is its own task's, and right (each output is derived from the task's id and its dependencies'
-  outputs, so that a swapped result shows in all that follow);
-- the final statuses, outputs and run status are those of an undisturbed run.
+- no task whose result was saved starts again, nor an attempt whose output was saved since its review was asked;
+- a question whose answer was saved, or with which the run went on, is not open again;
+- a task whose question is left open does not start;
+- every saved result is its own task's, and right: its output is derived from the task's id, its dependencies' outputs
+  and the answers, so that a swapped result or answer shows in all that follow; so are its reviews;
+- the final results and the run's status are those of an undisturbed run.
 
-A task that had logged its end but was not saved when the process died runs again (at least once); these are counted.
+An attempt that had logged its end but was not saved when the process died runs again (at least once); these are
+counted.
 Exit code 1 where a check fails; the seed and the folder of the round are printed.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import hashlib
 import json
-import os
+import multiprocessing
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
+from chaos_child import THREAD, run_child
+from chaos_places import Places
+from chaos_round import FAILED, Outcome, People, chaos_specialist, outcome_of, random_round, right_outcomes
 from common import options
+from langgraph.checkpoint.memory import InMemorySaver
 
-from fanwise.graph import Specialist, arun, build_graph, explain
-from fanwise.graph.checkpoints import open_checkpointer
-from fanwise.graph.run import execute, report
-from fanwise.state import Report, RunError, Task, TaskResult
+from fanwise.graph import build_graph
+from fanwise.graph.again import retry
+from fanwise.graph.checkpoints import open_database
+from fanwise.graph.questions import questions_of
+from fanwise.graph.report import report_of
+from fanwise.graph.run import config_of, execute
+from fanwise.state import Report
 
-THREAD = "chaos"
-SPECIALIST = "chaos"
+TRIGGERS = {"time": 3, "backoff": 2, "paused": 2, "answer": 2, "given": 2, "waits": 1, "retry": 2, "retried": 1}
+"""After which line of the log a disturbance comes, with its weight; `time`: at any moment."""
 
-
-def random_round(seed: int, count: int) -> dict[str, Any]:
-    """Return a round: its plan, its batch size and how often it is killed."""
-    rng = random.Random(seed)
-    tasks: list[dict[str, Any]] = []
-    for index in range(count):
-        needs = rng.sample(range(index), min(index, rng.randint(1, 3))) if rng.random() < 0.7 else []
-        task: dict[str, Any] = {
-            "id": f"t{index}",
-            "specialist": SPECIALIST,
-            "depends_on": [f"t{need}" for need in needs],
-        }
-        seconds = min(0.01 * rng.paretovariate(1.1), 0.3)
-        task |= {"input": {"seconds": seconds}, "estimated_s": seconds, "run_if": _rule(rng)}
-        chance = rng.random()
-        if chance < 0.04:
-            task["input"]["fails"] = True
-        elif chance < 0.14:
-            task |= {"retry": {"max_attempts": 2, "initial_s": 0.01}}
-            task["input"]["flaky"] = True
-        tasks.append(task)
-    config = {"max_parallel": rng.choice([None, 4, 16]), "schedule": "phased" if rng.random() < 0.2 else "dataflow"}
-    return {
-        "plan": {"name": f"chaos-{seed}", "config": config, "tasks": tasks},
-        "batch_size": rng.choice([250, 10]),
-        "kills": rng.randint(1, 3),
-    }
+PATIENCE_S = 90.0
+"""Seconds that a process may take: a run that hangs is a violation too."""
 
 
-def _rule(rng: random.Random) -> str:
-    """Return a rule whose outcome does not depend on the order in which tasks end."""
-    return rng.choices(["all_success", "none_failed", "all_done"], [4, 1, 5])[0]
+class Saved(NamedTuple):
+    """What the database holds at a moment."""
+
+    outcomes: dict[str, Outcome]
+    open: set[str]
+    """Questions that wait, by id."""
+    answered: set[str]
+    """Questions whose answers are saved and did not come to use yet."""
+    reviewed: set[tuple[str, int]]
+    """Tasks and attempt groups whose output waits for a review, and so is saved."""
+    is_retried: bool
+    status: str
 
 
-def value_of(task_id: str, inputs: list[Any]) -> str:
-    """Return what a task has to return, given its dependencies' outputs in order."""
-    return hashlib.sha256(json.dumps([task_id, inputs]).encode()).hexdigest()[:16]
-
-
-def chaos_specialist(log: int | None) -> Specialist:
-    """Return the specialist; it logs to an open file, or hurries where there is none."""
-
-    def note(word: str, task: Task) -> None:
-        if log is not None:
-            os.write(log, f"{word} {task.id}\n".encode())
-
-    async def work(task: Task, results: Mapping[str, TaskResult], attempt: int) -> str:
-        given: Any = task.input
-        note("start", task)
-        await asyncio.sleep(given["seconds"] if log is not None else 0)
-        if given.get("flaky") and attempt == 1:
-            raise ConnectionError("the first attempt fails")
-        if given.get("fails"):
-            raise ValueError("it always fails")
-        note("end", task)
-        return value_of(task.id, [results[need].output for need in task.depends_on])
-
-    return Specialist(SPECIALIST, work)
-
-
-def right_answers(plan: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
-    """Return each task's right status and output, found without the engine."""
-    found: dict[str, tuple[str, Any]] = {}
-    for task in plan["tasks"]:
-        needs = [found[need] for need in task["depends_on"]]
-        accepted = {"all_success": {"succeeded"}, "none_failed": {"succeeded", "skipped"}}.get(task["run_if"])
-        if accepted is not None and any(status not in accepted for status, _ in needs):
-            found[task["id"]] = ("skipped", None)
-        elif task["input"].get("fails"):
-            found[task["id"]] = ("failed", None)
-        else:
-            found[task["id"]] = ("succeeded", value_of(task["id"], [output for _, output in needs]))
-    return found
-
-
-def outcome(told: Report) -> dict[str, tuple[str, Any]]:
-    """Return the status and output of each task that has ended."""
-    return {r.task_id: (r.status, r.output) for r in told.results.values() if r.status != "pending"}
-
-
-async def child(folder: Path) -> None:
-    """Run or go on with the round in a folder."""
-    spec = json.loads((folder / "round.json").read_text("utf-8"))
-    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    async with open_checkpointer(str(folder / "runs.db")) as saver:
-        graph = build_graph([chaos_specialist(log)], checkpointer=saver, batch_size=spec["batch_size"])
-        held = await saver.aget_tuple({"configurable": {"thread_id": THREAD}})
-        await execute(graph, {"plan": spec["plan"]} if held is None else None, THREAD)
-
-
-async def saved(folder: Path) -> Report | None:
+async def saved(spec: Mapping[str, Any]) -> Saved | None:
     """Return what the database holds; nothing where the run was not planned yet."""
-    async with open_checkpointer(str(folder / "runs.db")) as saver:
-        try:
-            return await report(build_graph([chaos_specialist(None)], checkpointer=saver), THREAD)
-        except RunError:
+    async with open_database(spec["db"]) as database:
+        specialist = chaos_specialist(None, is_mended=lambda: True)
+        graph = build_graph([specialist], checkpointer=database.saver, batch_size=spec["batch_size"])
+        snapshot = await graph.aget_state(config_of(THREAD), subgraphs=True)
+        if not snapshot.values.get("run_id"):
             return None
+        asked = await questions_of(database.saver, snapshot)
+        told = report_of(snapshot, THREAD, asked.open)
+    values = [question.value for question in asked.open if question.value.get("review") == "after"]
+    return Saved(
+        outcomes=outcomes(told),
+        open={question.id for question in asked.open},
+        answered=set(asked.answered),
+        reviewed={(value["task_id"], value["action_requests"][0]["args"]["group"]) for value in values},
+        is_retried=bool(snapshot.values.get("groups")),
+        status=told.status,
+    )
 
 
-def log_lines(folder: Path) -> list[tuple[str, str]]:
-    """Return the log so far: (start or end, task id)."""
-    path = folder / "log"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [(word, task_id) for word, _, task_id in (line.partition(" ") for line in lines)]
+def outcomes(told: Report) -> dict[str, Outcome]:
+    """Return what became of each task that has ended."""
+    return {r.task_id: outcome_of(r) for r in told.results.values() if r.status not in ("pending", "paused")}
 
 
-def run_child(folder: Path, rng: random.Random | None, span: float) -> bool:
-    """Run a child process, kill it if there are random numbers to tell when; return whether it was killed."""
-    before = len(log_lines(folder))
-    process = subprocess.Popen([sys.executable, __file__, "--child", str(folder)])
-    try:
-        if rng is None:
-            if code := process.wait(timeout=120):
-                raise RuntimeError(f"the child ended with code {code}")
-            return False
-        if rng.random() < 0.9:  # else it may die while it starts
-            while process.poll() is None and len(log_lines(folder)) == before:
-                time.sleep(0.002)
-            moment = rng.uniform(0, span)
-        else:
-            moment = rng.uniform(0, 2.0)
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        return process.wait() == -signal.SIGKILL
-    finally:
-        process.kill()
-        process.wait()
+async def undisturbed(spec: Mapping[str, Any]) -> Report:
+    """Run a round in memory, all questions answered as they come, and retry what failed."""
+    people, mended = People(spec), [False]
+    specialist = chaos_specialist(None, is_mended=lambda: mended[0])
+    graph = build_graph([specialist], checkpointer=InMemorySaver(), batch_size=spec["batch_size"])
+
+    async def answered(told: Report) -> Report:
+        while told.interrupts:
+            answers = {question.id: people.answer(question.value) for question in told.interrupts}
+            told = await execute(graph, None, THREAD, answers=answers)
+        return told
+
+    told = await answered(await execute(graph, {"plan": _hurried(spec["plan"])}, THREAD))
+    if any(result.status in FAILED for result in told.results.values()):
+        mended[0] = True
+        await retry(graph, THREAD)
+        told = await answered(await execute(graph, None, THREAD))
+    return told
+
+
+def _hurried(plan: Mapping[str, Any]) -> dict[str, Any]:
+    tasks = [{**t, "retry": {**t["retry"], "initial_s": 0.0}} if "retry" in t else t for t in plan["tasks"]]
+    return {**plan, "tasks": tasks}
+
+
+class Log:
+    """The lines that the children write, read as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rest = b""
+        self._at = 0
+        self.lines: list[tuple[str, str]] = []
+        """Word and the rest of each line."""
+
+    def read(self) -> int:
+        """Read what is new; return how many lines there are."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                found = file.read()
+            self._at += len(found)
+            *whole, self._rest = (self._rest + found).split(b"\n")
+            self.lines += [(word, rest) for word, _, rest in (line.decode().partition(" ") for line in whole)]
+        return len(self.lines)
 
 
 class Round:
     """One round: what happened, and what was wrong with it."""
 
-    def __init__(self, seed: int, count: int, folder: Path) -> None:
-        self.spec = random_round(seed, count)
+    def __init__(self, seed: int, count: int, folder: Path, places: Places, restarts: bool) -> None:
+        self.spec = {**random_round(seed, count), "db": places.make(folder)}
         self.rng = random.Random(f"moments {seed}")
         self.folder = folder
-        self.right = right_answers(self.spec["plan"])
+        self.restarted = places.server if restarts else None
+        self.right = right_outcomes(self.spec)
+        self.log = Log(folder / "log")
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self._checked = 0
+        self._finished: set[str] = set()
+        self._reviewed: set[tuple[str, int]] = set()
+        self._answered: set[str] = set()
+        self._waits: set[str] = set()
+        self._is_retried = False
+        self._processes = 0
 
     def play(self) -> None:
-        """Run the plan undisturbed, then with kills, and check."""
-        plan = self.spec["plan"]
-        undisturbed = asyncio.run(arun(plan, specialists=[chaos_specialist(None)]))
-        self._compare("undisturbed", outcome(undisturbed), self.right)
+        """Run the plan undisturbed, then with disturbances, and check."""
+        told = asyncio.run(undisturbed(self.spec))
+        self._compare("undisturbed", outcomes(told), self.right.second)
         (self.folder / "round.json").write_text(json.dumps(self.spec), "utf-8")
-        span = 1.1 * explain(plan).expected_makespan_s
-        finished: set[str] = set()
-        for _ in range(self.spec["kills"]):
-            if not self._kill(span * (1 - len(finished) / len(self.right)), finished):
+        for _ in range(self.spec["disturbances"]):
+            if self._run(disturbed=True):
                 break
-        begin = len(log_lines(self.folder))
-        run_child(self.folder, None, span)
-        self._no_repeat(begin, finished)
-        told = asyncio.run(saved(self.folder))
-        if told is None or told.status != undisturbed.status:
-            self.wrong.append(f"run status {told and told.status!r}, undisturbed {undisturbed.status!r}")
         else:
-            self._compare("final", outcome(told), outcome(undisturbed))
+            for _ in range(1 if self.restarted is None else 5):
+                if self._run(disturbed=False):
+                    break
+        last = self._look()
+        if last is None or last.status != told.status:
+            self.wrong.append(f"run status {last and last.status!r}, undisturbed {told.status!r}")
+        else:
+            self._compare("final", last.outcomes, outcomes(told))
+            self.wrong += [f"still open at the end: {key}" for key in last.open]
+        self.seen["questions answered"] += len({rest for word, rest in self.log.lines if word == "given"})
 
-    def _kill(self, span: float, finished: set[str]) -> bool:
-        """Run until a kill; tell whether it came in time, and add what is saved to what is finished."""
-        begin = len(log_lines(self.folder))
-        killed = run_child(self.folder, self.rng, span)
-        self._no_repeat(begin, finished)
-        told = asyncio.run(saved(self.folder))
-        now = outcome(told) if told else {}
-        self._compare("saved", now, {task_id: self.right[task_id] for task_id in now})
-        if lost := finished - now.keys():
-            self.wrong.append(f"saved before, and gone after another kill: {sorted(lost)}")
-        finished.update(now)
-        ended = {task_id for word, task_id in log_lines(self.folder) if word == "end"}
-        self.seen["kills"] += killed
-        self.seen["kills in mid-run"] += killed and 0 < len(now) < len(self.right)
-        self.seen["saved at a kill"] += len(now) if killed else 0
-        self.seen["ended, not saved"] += len(ended - now.keys())
-        return killed
+    def _run(self, *, disturbed: bool) -> bool:
+        """Let a process work, disturbed or not, and check what it did; tell whether it was the last one needed."""
+        self._processes += 1
+        begin = self.log.read()
+        process = CONTEXT.Process(target=run_child, args=(str(self.folder), self._processes))
+        process.start()
+        try:
+            trigger = self._disturb(process, begin) if disturbed else ""
+            while disturbed and self.restarted is not None and process.is_alive() and self.rng.random() < 0.6:
+                trigger = self._disturb(process, self.log.read())
+            process.join(PATIENCE_S)
+            if process.exitcode is None:
+                raise RuntimeError(f"the process did not end in {PATIENCE_S} s after {trigger or 'nothing'}")
+        finally:
+            process.kill()
+            process.join()
+        self.log.read()
+        words = {word for word, _ in self.log.lines[begin:]}
+        if process.exitcode == 1 and "stopped" in words and self.restarted is not None:
+            self.seen["stopped with a RunError"] += 1
+        elif process.exitcode not in (0, -9):
+            raise RuntimeError(f"the child ended with code {process.exitcode} (after {trigger or 'no disturbance'})")
+        if process.exitcode == -9:
+            self.seen["kills"] += 1
+            self.seen[f"kills: {trigger}"] += 1
+            self.seen["kills in a resume"] += self._processes > 1
+        self._check()
+        return "over" in words
 
-    def _no_repeat(self, begin: int, finished: set[str]) -> None:
-        again = {task_id for word, task_id in log_lines(self.folder)[begin:] if word == "start"} & finished
-        if again:
-            self.wrong.append(f"saved as finished, and started again: {sorted(again)}")
+    def _disturb(self, process: BaseProcess, begin: int) -> str:
+        """Wait for a moment and disturb the process; return which moment it was."""
+        words, weights = zip(*TRIGGERS.items(), strict=True)
+        wanted = self.rng.choices(words, weights)[0]
+        moment, nth = self.rng.uniform(0, 1.2), self.rng.randint(1, 4) if wanted not in ("retry", "retried") else 1
+        delay = self.rng.choice([0.0, self.rng.uniform(0, 0.01), self.rng.uniform(0, 0.05)])
+        since, end = time.monotonic(), time.monotonic() + PATIENCE_S
+        while process.is_alive() and time.monotonic() < end:
+            self.log.read()
+            lines = [word for word, _ in self.log.lines[begin:]]
+            if not lines:
+                since = time.monotonic()
+            if (wanted == "time" and time.monotonic() - since > moment) or lines.count(wanted) >= nth:
+                break
+            if "retried" in lines and wanted not in ("time", "retry"):
+                wanted, delay = "retried", self.rng.uniform(0, 0.1)  # else a round would end with too little disturbed
+                break
+            time.sleep(0.002)
+        time.sleep(delay)
+        self._disturb_now(process)
+        return wanted
+
+    def _disturb_now(self, process: BaseProcess) -> None:
+        if self.restarted is None:
+            process.kill()
+            return
+        if not process.is_alive():
+            return
+        mode = self.rng.choice(["immediate", "fast"])
+        self.restarted.restart(mode, self.rng.choice([0.0, self.rng.uniform(0, 3)]))
+        self.seen[f"restarts: {mode}"] += 1
+        self._look()  # what is saved now must not start from now on, in the same process either
+
+    def _look(self) -> Saved | None:
+        """Check the log, then what is saved, and remember that it is; a process may be at work meanwhile."""
+        self._check_lines()
+        now = asyncio.run(saved(self.spec))
+        if now is None:
+            return None
+        if now.is_retried:
+            self._note_retried()
+        self._compare("saved", now.outcomes, {key: self._expected().get(key) for key in now.outcomes})
+        if lost := self._finished - now.outcomes.keys():
+            self.wrong.append(f"saved before, and gone after another disturbance: {sorted(lost)}")
+        if again := now.open & self._answered:
+            self.wrong.append(f"answered, and open again: {sorted(again)}")
+        self._check_lines()  # those that were written while we looked
+        is_older = self._is_retried and not now.is_retried
+        gone = self.right.again if is_older else frozenset[str]()
+        self._finished |= now.outcomes.keys() - gone
+        self._reviewed |= {(task_id, group) for task_id, group in now.reviewed if task_id not in gone}
+        self._answered |= now.answered
+        return now
+
+    def _expected(self) -> dict[str, Outcome]:
+        return self.right.second if self._is_retried else self.right.first
+
+    def _check(self) -> None:
+        """Check what a process did, now that it is gone, and what it has left."""
+        self._check_lines()
+        self._waits.clear()  # whoever comes next says anew what it leaves open
+        if (now := self._look()) is None:
+            return
+        ended = {rest.split()[0] for word, rest in self.log.lines if word == "end"}
+        self.seen["saved at a kill"] += len(now.outcomes)
+        self.seen["open at a kill"] += len(now.open)
+        self.seen["answers saved, not used at a kill"] += len(now.answered)
+        waiting = {task_id for task_id, _ in now.reviewed}
+        self.seen["ended, not saved"] += len(ended - now.outcomes.keys() - waiting)
+
+    def _check_lines(self) -> None:
+        """Check the lines that are new."""
+        self.log.read()
+        for word, rest in self.log.lines[self._checked :]:
+            if word == "start":
+                self._check_start(*rest.split())
+            elif word == "given":
+                self._answered.add(rest)
+            elif word == "waits":
+                self._waits.add(rest)
+            elif word == "stands":
+                self._waits.clear()
+            elif word == "retried":
+                self._note_retried()
+        self._checked = len(self.log.lines)
+
+    def _check_start(self, task_id: str, group: str) -> None:
+        if task_id in self._finished:
+            self.wrong.append(f"saved as finished, and started again: {task_id}")
+        if any(key == task_id and int(group) <= asked for key, asked in self._reviewed):
+            self.wrong.append(f"its output was saved to be reviewed, and it started again: {task_id}, group {group}")
+        if task_id in self._waits:
+            self.wrong.append(f"its question was left open, and it started: {task_id}")
+
+    def _note_retried(self) -> None:
+        if not self._is_retried:
+            self._is_retried = True
+            self._finished -= self.right.again
+            self._reviewed = {(task_id, group) for task_id, group in self._reviewed if task_id not in self.right.again}
 
     def _compare(self, when: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
         for task_id in expected.keys() | found.keys():
@@ -232,27 +317,37 @@ class Round:
                 self.wrong.append(f"{when}: {task_id} is {found.get(task_id)}, should be {expected.get(task_id)}")
 
 
-def play_rounds(seed: int, rounds: int, count: int) -> int:
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Children are forked from a process that has imported everything and never ran anything."""
+
+
+def play_rounds(seeds: range, count: int, db: str, restarts: bool) -> int:
     """Play rounds, print what was seen, and return the exit code."""
+    CONTEXT.set_forkserver_preload(["chaos_child", "fanwise.graph.postgres_server"])
     seen: Counter[str] = Counter()
-    for number in range(rounds):
-        folder = Path(tempfile.mkdtemp(prefix="fanwise-chaos-"))
-        played = Round(seed + number, count, folder)
-        try:
-            played.play()
-        except Exception as error:
-            played.wrong.append(f"{type(error).__name__}: {error}")
-        seen += played.seen
-        if played.wrong:
-            print(*played.wrong, sep="\n")
-            print(f"violated with --seed {seed + number} --rounds 1 --tasks {count}; what it left is in {folder}")
-            return 1
-        shutil.rmtree(folder)
-        if (number + 1) % 10 == 0:
-            print(f"{number + 1} of {rounds} rounds", flush=True)
-    print(f"{rounds} rounds of {count} tasks (seeds {seed} to {seed + rounds - 1}): no violation")
-    print(", ".join(f"{name}: {seen[name]}" for name in ("kills", "kills in mid-run", "saved at a kill")))
-    print(f"ended but not saved when the process died, so run again: {seen['ended, not saved']}")
+    places = Places(db, restarts=restarts)
+    begun = time.monotonic()
+    try:
+        for number, seed in enumerate(seeds, 1):
+            folder = Path(tempfile.mkdtemp(prefix="fanwise-chaos-", suffix=uuid4().hex[:6]))
+            played = Round(seed, count, folder, places, restarts)
+            try:
+                played.play()
+            except Exception as error:
+                played.wrong.append(f"{type(error).__name__}: {error}")
+            seen += played.seen
+            if played.wrong:
+                print(*played.wrong, sep="\n")
+                more = " --restart-postgres" if restarts else f" --db {db}"
+                print(f"violated with --seed {seed} --rounds 1 --tasks {count}{more}; what it left is in {folder}")
+                return 1
+            places.drop(folder)
+            if number % 10 == 0:
+                print(f"{number} of {len(seeds)} rounds, {time.monotonic() - begun:.0f} s", flush=True)
+    finally:
+        places.close()
+    print(f"{len(seeds)} rounds of {count} tasks on {db} (seeds {seeds[0]} to {seeds[-1]}): no violation")
+    print(*(f"  {name}: {seen[name]}" for name in sorted(seen)), sep="\n")
     return 0
 
 
@@ -260,14 +355,14 @@ def main() -> int:
     """Return the exit code."""
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, help="how many (50; with --quick 3)")
-    parser.add_argument("--tasks", type=int, default=60, help="in a plan (60)")
+    parser.add_argument("--tasks", type=int, default=40, help="in a plan (40)")
     parser.add_argument("--seed", type=int, default=0, help="of the first round (0)")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--db", default="sqlite", help="`sqlite`, `postgres` (a server of our own), or a server's URL")
+    parser.add_argument("--restart-postgres", action="store_true", help="restart the server instead of killing")
     given = parser.parse_args()
-    if given.child:
-        asyncio.run(child(given.child))
-        return 0
-    return play_rounds(given.seed, given.rounds or (3 if given.quick else 50), given.tasks)
+    rounds = given.rounds or (3 if given.quick else 50)
+    db = "postgres" if given.restart_postgres else given.db
+    return play_rounds(range(given.seed, given.seed + rounds), given.tasks, db, given.restart_postgres)
 
 
 if __name__ == "__main__":

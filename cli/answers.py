@@ -51,7 +51,7 @@ def matched(given: Sequence[Given], questions: Sequence[Asked], known: Collectio
     """
     answers: dict[str, Any] = {}
     for item in given:
-        asked = _question(item.name, questions)
+        asked = question_of(item.name, questions, "--answer")
         if asked.id in answers:
             raise click.UsageError(f"the question {asked.name} is answered twice")
         try:
@@ -108,8 +108,12 @@ def check_edit(asked: Asked, answer: Any, known: Collection[str]) -> None:
         raise AnswerError(*error.problems) from None
 
 
-def _question(name: str, questions: Sequence[Asked]) -> Asked:
-    """Return the question that a name stands for."""
+def question_of(name: str, questions: Sequence[Asked], option: str) -> Asked:
+    """Return the question that a name stands for.
+
+    Raises:
+        UsageError: it stands for none, or for several.
+    """
     ways = (
         [asked for asked in questions if asked.id == name],
         [asked for asked in questions if asked.task_id == name],
@@ -121,7 +125,7 @@ def _question(name: str, questions: Sequence[Asked]) -> Asked:
         return found[0]
     open_ones = ", ".join(f"{asked.short} ({asked.task_id or 'plan'})" for asked in questions[:8]) or "none"
     what = "stands for several questions" if found else "is no open question"
-    raise click.UsageError(f"--answer {name[:80]}: {name[:80]!r} {what}; open: {open_ones}")
+    raise click.UsageError(f"{option} {name[:80]}: this {what}; open: {open_ones}")
 
 
 def _plain(word: str, given: Any) -> dict[str, Any]:

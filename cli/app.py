@@ -23,7 +23,7 @@ COMMANDS = {
     "validate": ("planning", "Refuse or accept a plan, listing every problem."),
     "explain": ("planning", "Show what would run when, and how long it would take."),
     "show": ("showing", "Show the state and the results of a run."),
-    "runs": ("showing", "List the runs in the database, newest first."),
+    "runs": ("runs", "List the runs in the database, or delete old ones."),
     "specialists": ("listing", "List the specialists that tasks can name."),
     "workflows": ("listing", "List the named workflows and their parameters."),
     "sample": ("listing", "Write a sample event log with known faults."),

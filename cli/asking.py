@@ -50,14 +50,23 @@ def about(asked: Asked) -> str:
     return f"{task}, {what[asked.kind]}"
 
 
-def body(asked: Asked, width: int, lines: int | None, whole: str = "") -> list[str]:
-    """Return what is asked, line by line; long values are cut to so many lines."""
+def body(asked: Asked, width: int, lines: int | None, whole: str = "", *, menu: bool = False) -> list[str]:
+    """Return what is asked, line by line.
+
+    Args:
+        asked: the question.
+        width: characters in a line.
+        lines: lines of a value that are shown; all of them with `None`.
+        whole: how to see the rest of a value.
+        menu: whether a menu follows, which tells what may be decided.
+    """
     told = [line for problem in asked.problems for line in _folded(f"! {problem}", width)]
     if asked.kind == "own":
-        return [*told, *value_lines(asked.value, width, lines, whole), *_limit(asked, width)]
+        how = [] if menu else _folded("answer: text, or JSON", width)
+        return [*told, *value_lines(asked.value, width, lines, whole), *how]
     for number, action in enumerate(asked.actions, 1):
         told += action_lines(asked, number, width, lines, whole)
-        told += _folded(f"decide: {decisions(asked, action)}", width)
+        told += [] if menu else _folded(f"decide: {decisions(asked, action)}", width)
     return [*told, *_limit(asked, width)]
 
 

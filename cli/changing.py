@@ -13,7 +13,6 @@ from .resuming import going_on
 
 if TYPE_CHECKING:
     from ..graph.builder import Graph
-    from ..graph.checkpoints import Database
     from ..nodes.specialist import Specialist
     from ..schema.results import Report
     from .job import Job
@@ -89,7 +88,7 @@ def edit_command(
 async def _edit(job: Job, task_id: str, change: dict[str, Any]) -> list[str]:
     from ..graph.again import edit
 
-    async with _held(job.db, job.thread_id, job.thread_id) as (_, graph):
+    async with _held(job.db, job.thread_id, job.thread_id) as graph:
         return await edit(graph, job.thread_id, task_id, **change)
 
 
@@ -121,7 +120,7 @@ def fork_command(thread: str, at: str | None, target: str | None, as_json: bool,
 async def _fork(thread: str, copy: Job, at: str | None) -> None:
     from ..graph.again import fork
 
-    async with _held(copy.db, thread, copy.thread_id) as (_, graph):
+    async with _held(copy.db, thread, copy.thread_id) as graph:
         found = None if at is None else await _checkpoint(graph, thread, at)
         await fork(graph, thread, copy.thread_id, at=found)
 
@@ -139,7 +138,7 @@ async def _checkpoint(graph: Graph, thread: str, at: str) -> str:
 
 
 @asynccontextmanager
-async def _held(db: str, thread: str, held: str) -> AsyncIterator[tuple[Database, Graph]]:
+async def _held(db: str, thread: str, held: str) -> AsyncIterator[Graph]:
     """Open a database with a graph to look at a run, holding the lease of what is written to."""
     from ..graph.checkpoints import open_database
     from ..schema.errors import RunError
@@ -151,7 +150,7 @@ async def _held(db: str, thread: str, held: str) -> AsyncIterator[tuple[Database
             plan = await stored_plan(database.saver, thread)
             if plan is None:
                 raise RunError(f"the run {thread!r} was stopped before it had a plan: there is nothing to change")
-            yield database, viewing_graph(database.saver, [plan])
+            yield viewing_graph(database, [plan])
 
 
 def listed_ids(ids: Sequence[str], most: int = 12) -> str:

@@ -44,7 +44,7 @@ async def ask(asked: Asked, place: str, check: Check) -> Any:
     width = line_width(sys.stderr)
     say(rule(place, width))
     say(bold(about(asked)))
-    for line in body(asked, width, LINES, "v"):
+    for line in body(asked, width, LINES, "v", menu=True):
         say(line)
     try:
         return await (_own(asked) if asked.kind == "own" else _reviewed(asked, check))
@@ -105,7 +105,7 @@ async def _own(asked: Asked) -> Any:
         if word in ("later", "quit"):
             return NoAnswer(word)
         if word == "view":
-            for line in body(asked, line_width(sys.stderr), None):
+            for line in body(asked, line_width(sys.stderr), None, menu=True):
                 say(line)
             continue
         text = await (_written() if word == "edit" else read_line("answer (text, or JSON): "))

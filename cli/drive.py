@@ -69,7 +69,6 @@ async def drive(
         stop = stack.enter_context(Stop(control, running, job, person))
         if person is not None:
             person.display = display
-            person.stay()
         ticking = asyncio.create_task(display.tick())
         try:
             made = await running

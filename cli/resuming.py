@@ -47,7 +47,7 @@ def resume_command(thread: str, given: tuple[Given, ...], approve_all: bool, **o
         from .session import opened
 
         async with opened(job, specialists) as session:
-            if (over := _over(session)) is not None:
+            if (over := await _over(session)) is not None:
                 if given:
                     raise click.UsageError(f"the run {job.thread_id} is over: there is nothing to answer")
                 return over
@@ -71,7 +71,7 @@ def review_command(thread: str, **options: Any) -> int:
         from .session import opened
 
         async with opened(job, specialists) as session:
-            if (over := _over(session)) is not None:
+            if (over := await _over(session)) is not None:
                 return over
             if session.before is None or session.before.status != "paused":
                 return _nothing_to_review(session)
@@ -112,17 +112,14 @@ def check_terminal(job: Job) -> None:
         )
 
 
-def _over(session: Session) -> Report | None:
+async def _over(session: Session) -> Report | None:
     """Return the report of a run that is over, having said so."""
     from .output import say
-    from .stored import UNFINISHED
 
-    before, job = session.before, session.job
-    if before is None or before.status in UNFINISHED:
-        return None
-    if not job.quiet:
-        say(f"the run {job.thread_id} is over: there is nothing to resume")
-    return before
+    over = await session.over()
+    if over is not None and not session.job.quiet:
+        say(f"the run {session.job.thread_id} is over: there is nothing to resume")
+    return over
 
 
 def _nothing_to_review(session: Session) -> Report:

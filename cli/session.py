@@ -16,13 +16,13 @@ from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
-from .asked import all_asked
+from .asked import Asked, all_asked
 from .drive import drive
 from .job import Job
 from .output import clean_lines, say
 from .person import Person
 from .progress import Progress
-from .stored import Plan, missing_specialists, stored_plan, stored_report
+from .stored import UNFINISHED, Plan, missing_specialists, stored_plan, stored_report
 from .traces import Traces
 
 
@@ -56,11 +56,23 @@ class Session:
         assert self.before is not None
         return await self._asked_on(self.before)
 
+    async def over(self) -> Report | None:
+        """Return the report of a run that is over; `None` if it can be gone on with."""
+        if self.before is None or self.before.status in UNFINISHED:
+            return None
+        return await stored_report(self.database, self.job.thread_id, self.plan or {"tasks": ()})
+
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
+        if self.person is not None:
+            self.person.stay(self._questions(), answers or {})
         made = await drive(self.graph, given, self.job, self.progress, self.traces, answers=answers, person=self.person)
         if self.traces is not None:
             self.traces.finish(made)
+        self.before = made
         return made
+
+    def _questions(self) -> list[Asked]:
+        return all_asked(self.before.interrupts) if self.before is not None else []
 
     async def _asked_on(self, made: Report) -> Report:
         """Ask what is still open, and go on, until nothing is left to be asked."""
@@ -89,7 +101,7 @@ class Session:
     async def look_again(self) -> None:
         """Take in what was changed in the run since it was opened."""
         self.plan = await stored_plan(self.database.saver, self.job.thread_id)
-        self.before = await stored_report(self.database.saver, self.job.thread_id, self.plan or {"tasks": ()})
+        self.before = await stored_report(self.database, self.job.thread_id, self.plan or {"tasks": ()}, whole=False)
         self.progress = progress_of(self.before)
 
     def check_here(self, made: Report, tasks: Iterable[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""`fanwise show` and `fanwise runs`."""
+"""`fanwise show`."""
 
 from __future__ import annotations
 
@@ -10,46 +10,96 @@ import click
 from .options import db_option, json_option, thread_id
 
 if TYPE_CHECKING:
+    from ..graph.again import Moment
     from ..schema.results import Report, TaskResult
+    from .job import Job
 
 
 @click.command("show")
 @click.argument("thread", type=thread_id)
 @click.option("--task", "task_id", metavar="ID", help="Show one task, with its whole output.")
+@click.option("--question", metavar="ID", help="Show one open question, with the whole of what it is about.")
+@click.option("--history", is_flag=True, help="List the checkpoints, at which the run can be forked.")
 @json_option
 @db_option
-def show_command(thread: str, task_id: str | None, as_json: bool, db: str) -> int:
+def show_command(thread: str, task_id: str | None, question: str | None, history: bool, as_json: bool, db: str) -> int:
     """Show the state and the results of a run. The exit code tells whether it could be shown, not how the run ended."""
     import asyncio
 
+    from .job import Job
     from .output import print_json, put
 
-    report = asyncio.run(_load(thread, db))
+    if (task_id is not None) + (question is not None) + history > 1:
+        raise click.UsageError("give one of --task, --question and --history", click.get_current_context())
+    job = Job(thread, db=db)
+    if history:
+        return _show_history(job, asyncio.run(_history(job)), as_json=as_json)
+    report = asyncio.run(_load(job))
     if task_id is not None:
         result = _task(report, task_id)
-        if as_json:
-            print_json(result.model_dump(mode="json"))
-        else:
-            put(_task_text(result))
-    elif as_json:
-        print_json(report.model_dump(mode="json"))
+        shown, text = result.model_dump(mode="json"), _task_text(result)
+    elif question is not None:
+        shown, text = _question(report, question)
     else:
-        put(_text(report))
+        shown, text = report.model_dump(mode="json"), _text(report, job)
+    if as_json:
+        print_json(shown)
+    else:
+        put(text)
     return 0
 
 
-async def _load(thread: str, db: str) -> Report:
-    from ..graph.checkpoints import open_checkpointer
+async def _load(job: Job) -> Report:
+    from ..graph.checkpoints import open_database
     from ..schema.errors import RunError
-    from .stored import stored_plan, stored_report
+    from .stored import as_live, stored_plan, stored_report
 
-    async with open_checkpointer(db, must_exist=True) as saver:
-        plan = await stored_plan(saver, thread)
+    async with open_database(job.db, must_exist=True) as database:
+        plan = await stored_plan(database.saver, job.thread_id)
         if plan is None:
             raise RunError(
-                f"the run {thread!r} was stopped before it had a plan: `fanwise resume {thread}` goes on with it"
+                f"the run {job.thread_id!r} was stopped before it had a plan: `{job.command('resume')}` goes on with it"
             )
-        return await stored_report(saver, thread, plan)
+        return as_live(await stored_report(database, job.thread_id, plan), await database.leases.live())
+
+
+async def _history(job: Job) -> list[Moment]:
+    from ..graph.again import history
+    from ..graph.checkpoints import open_database
+    from .stored import stored_plan, viewing_graph
+
+    async with open_database(job.db, must_exist=True) as database:
+        plan = await stored_plan(database.saver, job.thread_id)
+        return [] if plan is None else await history(viewing_graph(database, [plan]), job.thread_id)
+
+
+def _show_history(job: Job, moments: list[Moment], *, as_json: bool) -> int:
+    from .output import Column, print_json, put, say, table
+
+    if as_json:
+        print_json([moment._asdict() for moment in moments])
+        return 0
+    columns = [Column("checkpoint"), Column("done", right=True), Column("at", optional=True), Column("next")]
+    rows = [
+        [moment.checkpoint_id, f"{moment.done}/{moment.total}", when(moment.at), ", ".join(moment.next) or "-"]
+        for moment in moments
+    ]
+    put(table(columns, rows))
+    if moments:
+        say(f"to try something else from one of them: {job.command('fork')} --at CHECKPOINT")
+    return 0
+
+
+def _question(report: Report, name: str) -> tuple[Any, str]:
+    """Return one open question as JSON and as text."""
+    from .answers import question_of
+    from .asked import all_asked
+    from .asking import about, body
+    from .output import line_width
+
+    asked = question_of(name, all_asked(report.interrupts), "--question")
+    lines = [f"question {asked.id}: {about(asked)}", *body(asked, line_width(), None)]
+    return {"id": asked.id, "task_id": asked.task_id, "value": asked.value}, "\n".join(lines)
 
 
 def _task(report: Report, task_id: str) -> TaskResult:
@@ -62,8 +112,8 @@ def _task(report: Report, task_id: str) -> TaskResult:
     raise RunError(f"the run {report.thread_id!r} has no task {task_id!r}{hint}")
 
 
-def _text(report: Report) -> str:
-    from .finish import counts
+def _text(report: Report, job: Job) -> str:
+    from .finish import counts, how_to_answer, open_questions
     from .output import Column, clean_lines, seconds, table, wrapped
 
     columns = [
@@ -88,7 +138,10 @@ def _text(report: Report) -> str:
         for result in report.results.values()
     ]
     notes = "\n".join([*(f"warning: {text}" for text in report.warnings), counts(report)])
-    return "\n\n".join([table(columns, rows), *(wrapped(clean_lines(part)) for part in (notes, report.summary.text))])
+    parts = [table(columns, rows), *(wrapped(clean_lines(part)) for part in (notes, report.summary.text))]
+    if report.interrupts:
+        parts += [open_questions(report, job), "\n".join(how_to_answer(report, job))]
+    return "\n\n".join(parts)
 
 
 def _task_text(result: TaskResult) -> str:
@@ -117,70 +170,6 @@ def _short(output: Any) -> str:
     return (output if isinstance(output, str) else json.dumps(output, ensure_ascii=False))[:400]
 
 
-@click.command("runs")
-@click.option("--limit", type=click.IntRange(min=1), default=20, metavar="N", help="At most so many [20].")
-@json_option
-@db_option
-def runs_command(limit: int, as_json: bool, db: str) -> int:
-    """List the runs in the database, newest first."""
-    import asyncio
-
-    from .output import Column, print_json, put, say, table
-
-    rows = asyncio.run(_list(db, limit))
-    if as_json:
-        print_json(rows)
-        return 0
-    columns = [
-        Column("thread"),
-        Column("status"),
-        Column("done", right=True),
-        Column("started", optional=True),
-        Column("request or plan", optional=True),
-    ]
-    if not rows:
-        say("no runs yet")
-        return 0
-    put(table(columns, [[r["thread_id"], r["status"], _done(r), _when(r["started_at"]), _about(r)] for r in rows]))
-    return 0
-
-
-async def _list(db: str, limit: int) -> list[dict[str, Any]]:
-    from ..graph.checkpoints import list_threads, open_checkpointer
-    from ..graph.run import report
-    from .stored import stored_plan, viewing_graph
-
-    async with open_checkpointer(db, must_exist=True) as saver:
-        found = [(thread, at, await stored_plan(saver, thread)) for thread, at in await list_threads(saver, limit)]
-        graph = viewing_graph(saver, [plan for _, _, plan in found if plan is not None])
-        rows = []
-        for thread, started, plan in found:
-            made = await report(graph, thread) if plan is not None else None
-            rows.append(_row(thread, started, plan or {}, made))
-        return rows
-
-
-def _row(thread: str, started: str, plan: Any, report: Report | None) -> dict[str, Any]:
-    results = report.results.values() if report else ()
-    return {
-        "thread_id": thread,
-        "status": report.status if report else "interrupted",
-        "name": plan.get("name"),
-        "request": plan.get("request") or None,
-        "tasks": len(results),
-        "done": sum(result.status not in ("pending", "running", "paused") for result in results),
-        "started_at": started,
-    }
-
-
-def _done(row: dict[str, Any]) -> str:
-    return f"{row['done']}/{row['tasks']}" if row["tasks"] else "-"
-
-
-def _about(row: dict[str, Any]) -> str:
-    return row["request"] or row["name"] or ("a plan without a name" if row["tasks"] else "not planned yet")
-
-
-def _when(moment: str) -> str:
+def when(moment: str) -> str:
     """Return a moment in UTC, to the second."""
     return moment[:19].replace("T", " ") + "Z"

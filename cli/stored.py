@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..graph import report as graph_report
 from ..graph.builder import RESERVED, Graph, build_graph
-from ..graph.checkpoints import list_threads
+from ..graph.checkpoints import Database, list_threads
 from ..graph.run import report
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
@@ -47,16 +47,24 @@ async def stored_plan(saver: Saver, thread_id: str) -> Plan | None:
     return await graph_report.stored_plan(saver, saved)
 
 
-async def stored_report(saver: Saver, thread_id: str, plan: Plan) -> Report:
-    """Return the report of a run, whether or not its specialists are here."""
-    return await report(viewing_graph(saver, [plan]), thread_id)
+async def stored_report(database: Database, thread_id: str, plan: Plan, *, whole: bool = True) -> Report:
+    """Return the report of a run, whether or not its specialists are here.
+
+    Args:
+        database: where the run is kept.
+        thread_id: the run.
+        plan: its plan.
+        whole: whether outputs that are kept apart are read too.
+    """
+    return await report(viewing_graph(database, [plan]), thread_id, whole=whole)
 
 
-def viewing_graph(saver: Saver, plans: Iterable[Plan]) -> Graph:
+def viewing_graph(database: Database, plans: Iterable[Plan]) -> Graph:
     """Return a graph that has a node for every specialist of the plans, to look at their runs, not to run them."""
     names = {task["specialist"] for plan in plans for task in plan["tasks"]} - RESERVED
-    plain = {name for name in names if name and not any(mark in name for mark in "|:")}
-    return build_graph([Specialist(name, _not_here) for name in sorted(plain)], checkpointer=saver)
+    plain = sorted(name for name in names if name and not any(mark in name for mark in "|:"))
+    here = [Specialist(name, _not_here) for name in plain]
+    return build_graph(here, checkpointer=database.saver, store=database.store)
 
 
 def _not_here(task: Any) -> None:

@@ -9,13 +9,24 @@ from typing import Any
 
 import click
 
+from .output import clean_lines
+
 Written = tuple[str, str]
 """A text and the extension of a file that holds it."""
 
 
 def as_text(value: Any) -> str:
     """Return a value for reading: text as it is, all else as YAML."""
-    return value if isinstance(value, str) else editable(value)[0]
+    return value if isinstance(value, str) else _yaml(_legible(value))
+
+
+def _legible(value: Any) -> Any:
+    """Return a value whose longer texts YAML can write line by line: no spaces before line breaks, no marks."""
+    if isinstance(value, str) and "\n" in value:
+        return "\n".join(line.rstrip() for line in clean_lines(value.expandtabs(4)).splitlines())
+    if isinstance(value, dict):
+        return {key: _legible(item) for key, item in value.items()}
+    return [_legible(item) for item in value] if isinstance(value, list) else value
 
 
 def editable(value: Any) -> Written:

@@ -79,7 +79,7 @@ class Leases(ABC):
         loop = asyncio.get_running_loop()
 
         def lose(reason: str) -> None:
-            if not heart.stopping.is_set():
+            if not lost[0] and not heart.stopping.is_set():
                 lost[0] = reason
                 task.cancel()
 
@@ -96,9 +96,12 @@ class Leases(ABC):
         try:
             yield holder
             heart.stopping.set()
-        except asyncio.CancelledError:
+        except BaseException as error:
             heart.stopping.set()
-            if not lost[0] or task.uncancel() > before:  # somebody else wants the block to end as well
+            if not lost[0]:
+                raise
+            outside = task.uncancel() > before  # somebody else wants the block to end as well
+            if outside or not isinstance(error, asyncio.CancelledError):
                 raise
             raise RunError(lost[0]) from None
         finally:

@@ -17,9 +17,11 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from langgraph._internal._constants import CONFIG_KEY_DURABILITY
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.pregel import Pregel
 
 from fanwise.graph.checkpoints import open_checkpointer
 
@@ -43,6 +45,23 @@ class ImmutableSaver(InMemorySaver):
 
 
 OpenSaver = Callable[[], Any]
+
+
+@pytest.fixture(autouse=True)
+def durability(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run graphs with the durability in `FANWISE_TEST_DURABILITY`, where it is set and the test does not choose."""
+    mode = os.environ.get("FANWISE_TEST_DURABILITY")
+    if mode is None:
+        return
+    astream = Pregel.astream
+
+    def with_mode(self: Any, given: Any, config: Any = None, **options: Any) -> Any:
+        inside = CONFIG_KEY_DURABILITY in ((config or {}).get("configurable") or {})
+        if self.checkpointer and not inside and options.get("durability") is None:
+            options["durability"] = mode
+        return astream(self, given, config, **options)
+
+    monkeypatch.setattr(Pregel, "astream", with_mode)
 
 
 class PostgresServer:
@@ -118,9 +137,9 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
-    """A running PostgreSQL server that a test may stop."""
+    """A running PostgreSQL server that a test may stop; it starts it again."""
     server = PostgresServer(postgres_programs)
     server.start()
     yield server

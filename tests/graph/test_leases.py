@@ -249,6 +249,26 @@ def test_a_cancellation_from_outside_is_not_swallowed(tmp_path: Path, go: Any) -
     go(scenario())
 
 
+def test_an_error_while_the_block_ends_for_a_lost_lease_comes_through(tmp_path: Path, go: Any) -> None:
+    """What goes wrong in cleaning up is not hidden, and the task can be used on."""
+
+    async def scenario() -> None:
+        async with open_database(str(tmp_path / "runs.db")) as database:
+            leases: Any = database.leases
+            leases.beat_s = 0.05
+            with pytest.raises(ValueError, match="in cleaning up"):
+                async with leases.hold("run") as mine:
+                    leases.release(mine)
+                    try:
+                        await asyncio.sleep(30)
+                    finally:
+                        raise ValueError("in cleaning up")
+            task = asyncio.current_task()
+            assert task is not None and task.cancelling() == 0
+
+    go(scenario())
+
+
 def test_a_lease_that_can_not_be_renewed_is_lost(tmp_path: Path, go: Any) -> None:
     """When the file can't be written for as long as a lease lives, another process may have taken it."""
     path = tmp_path / "runs.db"

@@ -1,0 +1,33 @@
+"""The graph's suite once more, with LangGraph's other durabilities and its strict serializer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITES = ("test_graph.py", "test_again.py", "test_outputs.py", "test_reviews.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["sync", "exit"])
+def test_the_suite_holds_with_every_durability_and_strict_msgpack(mode: str) -> None:
+    """Nothing that a graph saves needs more than plain data, or is saved at one moment only.
+
+    With `exit`, a run has one checkpoint, and none before its end: it can't be forked at an earlier one.
+    """
+    folder = Path(__file__).parent
+    suites = [str(folder / name) for name in SUITES if (folder / name).exists()]
+    left_out = "immutable" if mode == "sync" else "immutable or fork or right_after_planning"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", f"not ({left_out})", *suites],
+        env={**os.environ, "FANWISE_TEST_DURABILITY": mode, "LANGGRAPH_STRICT_MSGPACK": "true"},
+        cwd=folder.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
