@@ -13,7 +13,8 @@ from langgraph.channels.delta import DeltaChannel
 
 from .reducers import append_new, last, merge_results
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
-from .schema.plan import Fallback, Plan, PlanConfig, Retry, Schedule, Task, TaskPolicy
+from .schema.plan import Plan, Task
+from .schema.policy import Fallback, PlanConfig, Retry, Schedule, TaskPolicy
 from .schema.results import CheckReport, Decision, Finding, Metrics, Report, Review, Summary, TaskResult, TaskStatus
 
 __all__ = [

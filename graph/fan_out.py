@@ -9,7 +9,7 @@ from typing import Any
 from langgraph.types import Send
 
 from ..schema.dag import is_topological, topological, upward_ranks
-from ..schema.plan import PlanConfig
+from ..schema.policy import PlanConfig
 from .estimates import estimated_seconds
 from .names import BATCH, SYNTHESIZER
 from .rules import verdict

@@ -9,7 +9,7 @@ from langgraph.errors import GraphBubbleUp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_base, wait_exponential, wait_random_exponential
 
-from ..schema.plan import Retry
+from ..schema.policy import Retry
 from .attempt import AttemptCut, AttemptTimedOut
 from .specialist import RetryOn
 

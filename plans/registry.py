@@ -20,7 +20,8 @@ from pydantic import Field, JsonValue, ValidationError
 from ..schema.document import Document, read_document
 from ..schema.draft import Draft
 from ..schema.errors import PlanError, Problem
-from ..schema.plan import Name, Plan, Strict
+from ..schema.plan import Plan
+from ..schema.policy import Name, Strict
 from ..schema.translate import note_errors
 from ..schema.words import Loc, Nearest, got, listed, path_text, shown
 

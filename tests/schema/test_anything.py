@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fanwise.schema.plan import PlanConfig, Retry, Task
+from fanwise.schema.plan import Task
+from fanwise.schema.policy import PlanConfig, Retry
 from fanwise.state import Plan, PlanError
 
 surrogates = st.text(st.characters(), max_size=8)
