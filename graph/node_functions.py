@@ -48,7 +48,11 @@ def planner_node(planner: Planner) -> RunnableCallable:
 def _started(update: Mapping[str, Any]) -> RunStarted:
     plan = update["plan"]
     return RunStarted(
-        type="run_started", total=len(plan["tasks"]), plan=plan.get("name") or "plan", why=update["chosen"]
+        type="run_started",
+        total=len(plan["tasks"]),
+        plan=plan.get("name") or "plan",
+        why=update["chosen"],
+        run_id=update["run_id"],
     )
 
 

@@ -64,6 +64,7 @@ class Seat:
             await asyncio.wait([self._turn], timeout=min(left, DRAIN_POLL_S))
             self._board.wake()  # nothing else may happen that would tell of a drain
         if not self._turn.done():
+            self.ready_at = loop.time()
             self._board.requeue(self.task_id)
         return await self._turn
 

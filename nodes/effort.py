@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, is_invalid_resume
 from langgraph.runtime import Runtime
 
-from ..schema.progress import AttemptFailed, TaskStarted
+from ..schema.progress import AttemptEnded, AttemptFailed, TaskStarted
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, Occasion, make_call, to_json
 from .outputs import Outputs
@@ -154,23 +154,45 @@ class Effort:
 
     async def _attempt(self, worker: Worker) -> Any:
         seat, account, begun = self.seat, self.account, time.monotonic()
-        account.attempts += 1
-        if account.started_at is None:
-            account.started_at = moment(time.time())
-            if seat.ready_at is not None:
-                account.queued_s = asyncio.get_running_loop().time() - seat.ready_at
+        begun_with = self._attempt_begun(worker)
+        told: AttemptEnded | None = begun_with
         seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
         try:
             results = {need: await self.outputs.whole(result) for need, result in seat.results().items()}
             given = Given(self.task, results, self.runtime, self.config, account.attempts, self.occasion)
             return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
-        except (AttemptTimedOut, AttemptCut) as ended:
-            if ended.abandoned or worker.in_thread:
+        except BaseException as ended:
+            told = _with_end(begun_with, ended)
+            if isinstance(ended, AttemptTimedOut | AttemptCut) and (ended.abandoned or worker.in_thread):
                 self._warn_abandoned(worker)
             raise
         finally:
-            account.worked_s += time.monotonic() - begun
+            took = time.monotonic() - begun
+            account.worked_s += took
             seat.release()
+            if told is not None:
+                told["duration_s"] = round(took, 6)
+                seat.emit(told)
+
+    def _attempt_begun(self, worker: Worker) -> AttemptEnded:
+        """Count an attempt, and return what will be told of it when it is over."""
+        account, ready_at = self.account, self.seat.ready_at
+        queued_s = 0.0 if ready_at is None else asyncio.get_running_loop().time() - ready_at
+        started_at = moment(time.time())
+        account.attempts += 1
+        if account.started_at is None:
+            account.started_at, account.queued_s = started_at, queued_s
+        return AttemptEnded(
+            type="attempt_ended",
+            task_id=self.task["id"],
+            specialist=worker.specialist.name,
+            attempt=account.attempts,
+            status="succeeded",
+            error=None,
+            started_at=started_at,
+            queued_s=round(queued_s, 6),
+            duration_s=0.0,
+        )
 
     def _tell_failure(self, error: BaseException, retry_in_s: float) -> None:
         self.seat.emit(
@@ -234,6 +256,17 @@ async def queue_again(seat: Seat, seconds: float) -> None:
         raise AttemptCut(False)
     if admission == "suspend":
         raise GraphInterrupt(())
+
+
+def _with_end(told: AttemptEnded, error: BaseException) -> AttemptEnded | None:
+    """Return what is told of an attempt that an error ended; nothing where it asks a person, or the process stops."""
+    if isinstance(error, GraphBubbleUp | asyncio.CancelledError):
+        return None
+    if isinstance(error, AttemptTimedOut):
+        return {**told, "status": "timed_out", "error": "TimeoutError"}
+    if isinstance(error, AttemptCut):
+        return {**told, "status": "cancelled", "error": "CancelledError"}
+    return {**told, "status": "failed", "error": type(error).__name__}
 
 
 def describe(error: BaseException) -> str:

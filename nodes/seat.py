@@ -17,7 +17,7 @@ class Seat(Protocol):
     reason: str
     """Why, with `skip`, `cancel` and `suspend`."""
     ready_at: float | None
-    """When the dependencies were there, on the event loop's clock."""
+    """When it was queued last: the dependencies were there, or a pause was over; on the event loop's clock."""
     cut: str
     """Why the work was cut short from outside; empty if it was not."""
 

@@ -175,6 +175,7 @@ class Branch:
             TaskFinished(
                 type="task_finished",
                 task_id=self.task["id"],
+                specialist=self.task["specialist"],
                 status=result["status"],
                 error=result["error"],
                 duration_s=result["duration_s"],

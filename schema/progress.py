@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class RunStarted(TypedDict):
@@ -15,6 +15,8 @@ class RunStarted(TypedDict):
     """The plan's name; a workflow's, where one was chosen."""
     why: str
     """How it was chosen, in a sentence; empty for a plan that was given."""
+    run_id: str
+    """Made anew for each run; a thread can hold one run after another."""
 
 
 class TaskQueued(TypedDict):
@@ -31,6 +33,26 @@ class TaskStarted(TypedDict):
     task_id: str
     attempt: int
     """Counted from 1."""
+
+
+class AttemptEnded(TypedDict):
+    """An attempt is over. One that asked a person, or was stopped with its process, tells nothing."""
+
+    type: Literal["attempt_ended"]
+    task_id: str
+    specialist: str
+    """Who worked; the fallback's, where it took the task over."""
+    attempt: int
+    status: Literal["succeeded", "failed", "timed_out", "cancelled"]
+    error: str | None
+    """The kind of error: the exception's type."""
+    started_at: str
+    """ISO 8601 in UTC."""
+    queued_s: float
+    """Seconds that it waited for its slot: since the dependencies were there, or since its pause was over."""
+    duration_s: float
+    usage: NotRequired[dict[str, Any]]
+    """Tokens and cost, where a model was used."""
 
 
 class AttemptFailed(TypedDict):
@@ -57,6 +79,7 @@ class TaskFinished(TypedDict):
 
     type: Literal["task_finished"]
     task_id: str
+    specialist: str
     status: str
     error: str | None
     duration_s: float
@@ -72,5 +95,7 @@ class RunFinished(TypedDict):
     status: str
 
 
-ProgressEvent = RunStarted | TaskQueued | TaskStarted | AttemptFailed | TaskPaused | TaskFinished | RunFinished
+ProgressEvent = (
+    RunStarted | TaskQueued | TaskStarted | AttemptEnded | AttemptFailed | TaskPaused | TaskFinished | RunFinished
+)
 """Any of the events; `type` tells which."""

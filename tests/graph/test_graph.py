@@ -593,9 +593,11 @@ def test_events_tell_the_story(go: Go) -> None:
         ("run_started", None),
         ("task_queued", "a"),
         ("task_started", "a"),
+        ("attempt_ended", "a"),
         ("task_finished", "a"),
         ("task_queued", "b"),
         ("task_started", "b"),
+        ("attempt_ended", "b"),
         ("task_finished", "b"),
         ("run_finished", None),
     ]
