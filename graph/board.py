@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -17,7 +17,9 @@ from langgraph.runtime import RunControl, Runtime
 
 from ..nodes.seat import Admission
 from ..schema.progress import ProgressEvent, TaskQueued
-from .schedule import Limits, Schedule
+from .resources import demand_of
+from .rules import FAILED
+from .schedule import Schedule, limits_of
 from .seat import Result, Seat
 
 
@@ -55,6 +57,7 @@ class Board:
         self._loading: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._seats: dict[str, Seat] = {}
+        self._watching: list[Seat] = []
         self._vacated: set[str] = set()
         self._unanswered: set[str] = set()
         self._stopped: tuple[Admission, str] | None = None
@@ -63,9 +66,12 @@ class Board:
         self._alarm: asyncio.TimerHandle | None = None
         offset = self._loop.time() - time.time()
         last = run.get("last_start")
-        self._schedule = Schedule(
-            Limits(run.get("max_parallel"), run.get("starts_per_s")), None if last is None else last + offset
-        )
+        self._schedule = Schedule(limits_of(run), None if last is None else last + offset)
+        self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
+        self._cancelled: dict[str, str] = {}
+        self._fails_fast = run.get("on_failure") == "fast"
+        if (failed := run.get("failed")) is not None:
+            self._stopped = ("skip", _failed_fast(failed))
         deadline = run.get("deadline_at")
         self._deadline = None if deadline is None else deadline + offset
 
@@ -81,15 +87,22 @@ class Board:
             self._stopped = ("cancel", DEADLINE)
         elif self._deadline is not None and self._alarm is None:
             self._alarm = self._loop.call_at(self._deadline, self._on_deadline)
-        seat = self._seats[task["id"]] = Seat(self, task, known, branch)
-        self._schedule.add(
-            seat.task_id,
-            seat.depends_on,
-            known={need: result["status"] for need, result in known.items()},
-            run_if=task.get("run_if", "all_success"),
-            rank=send.get("rank", 0.0),
-            order=send.get("order", 0),
-        )
+        seat = self._seats[task["id"]] = Seat(self, send, branch)
+        if seat.is_watching:
+            self._watching.append(seat)
+            self._alone[seat.task_id] = send.get("alone") or {}
+        else:
+            self._schedule.add(
+                seat.task_id,
+                seat.depends_on,
+                known={need: result["status"] for need, result in known.items()},
+                run_if=task.get("run_if", "all_success"),
+                rank=send.get("rank", 0.0),
+                order=send.get("order", 0),
+                demand=demand_of(task, self._schedule.limits.pools),
+                priority=task.get("priority", 0),
+                after=seat.after,
+            )
         if self._load_earlier is not None:
             self._loading = asyncio.ensure_future(self._take_earlier(self._load_earlier))
             self._load_earlier = None
@@ -106,9 +119,35 @@ class Board:
         if task_id not in self.results:
             self.results[task_id] = result
             self.completed += 1
+        seat = self._seats.get(task_id)
+        if self._fails_fast and self._stopped is None and seat is not None and seat.required:
+            self._fail_fast(task_id, result["status"])
         self._leave(task_id)
         self._schedule.settle(task_id, result["status"])
         self.wake()
+
+    def cancel(self, by: str, tasks: Collection[str], reason: str) -> None:
+        """End tasks for an aggregate, as far as nobody else needs them, and what only they need."""
+        alone = self._alone.get(by, {})
+        ending = {task_id for task_id in tasks if all(other == by for other in alone.get(task_id, (None,)))}
+        grows = True
+        while grows:
+            more = {key for key, others in alone.items() if key not in ending and others and ending.issuperset(others)}
+            grows = bool(more)
+            ending |= more
+        for task_id in ending - self.results.keys():
+            self._cancelled[task_id] = reason
+            if (seat := self._seats.get(task_id)) is not None:
+                seat.cut_short(reason)
+
+    def _fail_fast(self, task_id: str, status: str) -> None:
+        """Stop the run where a required task has failed: what runs is cancelled, what waits is skipped."""
+        if status not in FAILED:
+            return
+        self._stopped = ("skip", _failed_fast(task_id))
+        for seat in list(self._seats.values()):
+            if seat.task_id != task_id:
+                seat.cut_short(_failed_fast(task_id), "skip")
 
     def vacate(self, task_id: str) -> None:
         """Record that a branch ends without a result; those that can't go on without it suspend."""
@@ -128,7 +167,9 @@ class Board:
         self.wake()
 
     def _leave(self, task_id: str) -> None:
-        self._seats.pop(task_id, None)
+        seat = self._seats.pop(task_id, None)
+        if seat is not None and seat.is_watching:
+            self._watching.remove(seat)
         if not self._seats:  # a timer would keep the board alive
             self._wake_at(None)
             if self._alarm is not None:
@@ -162,6 +203,11 @@ class Board:
             return  # it wakes the board when it has read what an earlier attempt has left
         if self._unanswered:
             self._suspend_unanswered()
+        for seat in self._watching:
+            if (reason := self._cancelled.get(seat.task_id)) is not None:
+                seat.decide("cancel", reason)
+            elif seat.has_news():
+                seat.decide("start")
         decision = self._schedule.decide(self._loop.time())
         for task_id in decision.ready:
             seat = self._seats[task_id]
@@ -170,7 +216,8 @@ class Board:
         for skip in decision.skip:
             self._seats[skip.task_id].decide("skip", skip.reason)
         for task_id in decision.start:
-            self._seats[task_id].decide("start")
+            reason = self._cancelled.get(task_id)
+            self._seats[task_id].decide("start") if reason is None else self._seats[task_id].cut_short(reason)
         if self._vacated:
             self._suspend_blocked()
         self._wake_at(decision.wake_at)
@@ -190,6 +237,8 @@ class Board:
                 seat.decide("suspend", "a dependency waits")
 
     def _is_blocked(self, seat: Seat) -> bool:
+        if any(other in self._vacated for other in seat.after):
+            return True
         waits_for = [need for need in seat.depends_on if need not in self._schedule.statuses]
         gone = [need for need in waits_for if need in self._vacated]
         return bool(gone) and (seat.needs_all or len(gone) == len(waits_for))
@@ -224,3 +273,7 @@ class Boards:
         if board is None:
             board = self._boards[key] = Board(runtime.control, send["run"], runtime.stream_writer, load_earlier)
         return board
+
+
+def _failed_fast(task_id: str) -> str:
+    return f"the run ended with the failure of {task_id!r} (on_failure: fast)"

@@ -8,11 +8,12 @@ from typing import Any
 
 from langgraph.types import Send
 
-from ..schema.dag import is_topological, topological, upward_ranks
+from ..schema.dag import is_topological, only_for, topological, upward_ranks
 from ..schema.policy import PlanConfig
+from .conflicts import goes_behind
 from .estimates import estimated_seconds
 from .names import BATCH, SYNTHESIZER
-from .rules import verdict
+from .rules import FAILED, verdict
 
 BATCH_SIZE = 100
 """Tasks in one level of `Send`; above it, batches fan out again.
@@ -23,6 +24,9 @@ in the tasks of one superstep of one graph. A batch is a sub-graph with a list o
 
 TASK_DEFAULTS = ("timeout_s", "retry")
 """What a task takes from the plan's configuration if it does not set it."""
+
+LIMITS = ("max_parallel", "starts_per_s", "pools", "specialist_slots", "memory_mb")
+"""What of the plan's configuration limits the tasks that work at the same time."""
 
 REVIEW_DEFAULTS = ("review_timeout_s", "review_default")
 """The same for a task that is reviewed."""
@@ -52,6 +56,8 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
         statuses = {task_id: result["status"] for task_id, result in results.items()}
         chosen = [t for t in chosen if _is_decided(left[t], statuses)]
     groups = state.get("groups") or {}
+    touching = [left[task_id] for task_id in chosen if left[task_id].get("reads") or left[task_id].get("writes")]
+    behind = goes_behind(touching)
     sends = [
         {
             "task": _with_defaults(left[task_id], config),
@@ -59,6 +65,8 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
             "rank": round(ranks[task_id], 6),
             "order": order[task_id],
             **({"group": groups[task_id]} if task_id in groups else {}),
+            **({"after": behind[task_id]} if task_id in behind else {}),
+            **({"alone": only_for(graph, task_id)} if "aggregate" in left[task_id] else {}),
         }
         for task_id in chosen
     ]
@@ -92,8 +100,9 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
     """Return what every branch of the superstep is told about the run."""
     starts = [result["started_at"] for result in results.values() if result.get("started_at")]
     run = {
-        "max_parallel": config["max_parallel"],
-        "starts_per_s": config["starts_per_s"],
+        **{name: config[name] for name in LIMITS if config[name]},
+        "on_failure": "fast" if config["on_failure"] == "fast" else None,
+        "failed": _first_failed(state["plan"], results) if config["on_failure"] == "fast" else None,
         "deadline_at": state.get("deadline_at"),
         "last_start": datetime.fromisoformat(max(starts)).timestamp() if starts else None,
         "total": len(state["plan"]["tasks"]),
@@ -103,6 +112,12 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
         "superstep": f"{state['run_id']}:{state.get('superstep', 0)}",
         "run": {name: value for name, value in run.items() if value is not None},
     }
+
+
+def _first_failed(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str | None:
+    """Return the first required task that has failed."""
+    required = (task["id"] for task in plan["tasks"] if task.get("required", True))
+    return next((task_id for task_id in required if results.get(task_id, {}).get("status") in FAILED), None)
 
 
 def _packed(sends: Sequence[dict[str, Any]], shared: dict[str, Any], batch_size: int) -> list[Send]:

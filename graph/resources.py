@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SLOTS = "slots"
 """The pool that every task takes one unit of: tasks that work at the same time."""
+
+MEMORY = "memory, MiB"
+"""The pool of the run's memory budget."""
 
 
 class Demand(NamedTuple):
@@ -66,3 +69,19 @@ class Resources:
         for pool, units in demand.units:
             left = self.taken[pool] - units
             self.taken[pool] = left if left > 1e-9 else 0.0
+
+
+def demand_of(task: Mapping[str, Any], pools: Mapping[str, float]) -> Demand:
+    """Return what a task takes, as far as there are pools of it."""
+    needs = dict(task.get("needs") or {})
+    if (own := specialist_pool(task["specialist"])) in pools:
+        needs[own] = 1.0
+    if MEMORY in pools and task.get("memory_mb"):
+        needs[MEMORY] = task["memory_mb"]
+    exclusive = bool(task.get("exclusive"))
+    return Demand.of(needs, exclusive=exclusive) if needs or exclusive else ONE_SLOT
+
+
+def specialist_pool(name: str) -> str:
+    """Return the pool of a specialist's own slots."""
+    return f"specialist {name}"

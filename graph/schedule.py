@@ -10,9 +10,9 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .resources import ONE_SLOT, SLOTS, Demand, Resources
+from .resources import MEMORY, ONE_SLOT, SLOTS, Demand, Resources, specialist_pool
 from .rules import verdict
 
 
@@ -30,6 +30,15 @@ class Limits(NamedTuple):
         """Return the units of every pool that has a limit."""
         slots = {} if self.max_parallel is None else {SLOTS: float(self.max_parallel)}
         return {**self.pools, **slots}
+
+
+def limits_of(run: Mapping[str, Any]) -> Limits:
+    """Return what a run's configuration allows."""
+    pools = {str(name): float(units) for name, units in (run.get("pools") or {}).items()}
+    pools |= {specialist_pool(name): float(slots) for name, slots in (run.get("specialist_slots") or {}).items()}
+    if run.get("memory_mb") is not None:
+        pools[MEMORY] = float(run["memory_mb"])
+    return Limits(run.get("max_parallel"), run.get("starts_per_s"), pools)
 
 
 AGE = 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..nodes.seat import Admission
@@ -26,26 +26,35 @@ class Seat:
         "_board",
         "_end",
         "_known",
+        "_seen",
         "_turn",
+        "after",
         "branch",
         "cut",
         "depends_on",
+        "is_watching",
         "needs_all",
         "ready_at",
         "reason",
+        "required",
         "task_id",
     )
 
-    def __init__(self, board: Board, task: Mapping[str, Any], known: Mapping[str, Result], branch: str) -> None:
+    def __init__(self, board: Board, send: Mapping[str, Any], branch: str) -> None:
+        task: Mapping[str, Any] = send["task"]
         self.task_id: str = task["id"]
+        self.after: Sequence[str] = send.get("after", ())
         self.branch = branch
+        self.required: bool = task.get("required", True)
+        self.is_watching = "aggregate" in task
+        self._seen = -1
         self.depends_on: tuple[str, ...] = tuple(task.get("depends_on", ()))
-        self.needs_all: bool = task.get("run_if", "all_success") not in ("one_success", "one_failed")
+        self.needs_all = not self.is_watching and task.get("run_if") not in ("one_success", "one_failed")
         self.reason = ""
         self.ready_at: float | None = None
         self.cut = ""
         self._board = board
-        self._known = known
+        self._known: Mapping[str, Result] = send.get("results") or {}
         self._turn: asyncio.Future[Admission] | None = None
         self._end: Callable[[], None] | None = None
 
@@ -54,6 +63,30 @@ class Seat:
         self._turn = asyncio.get_running_loop().create_future()
         self._board.wake()
         return await self._turn
+
+    async def changed(self) -> Admission | None:
+        """Wait until another dependency has ended; return `None` then, or what is to be done instead.
+
+        The first call returns at once, unless what an earlier attempt has left is still being read.
+        """
+        self._turn = asyncio.get_running_loop().create_future()
+        self._board.wake()
+        admission = await self._turn
+        self._seen = len(self.results())
+        return None if admission == "start" else admission
+
+    def has_news(self) -> bool:
+        """Tell whether a dependency has ended since `changed` returned."""
+        return len(self.results()) > self._seen
+
+    def open(self) -> list[str]:
+        """Return the dependencies that have no result yet."""
+        results = self.results()
+        return [need for need in self.depends_on if need not in results]
+
+    def cancel(self, tasks: Collection[str], reason: str) -> None:
+        """End the work, or the wait, of tasks that nobody else needs, and of what only they need."""
+        self._board.cancel(self.task_id, tasks, reason)
 
     async def pause(self, seconds: float) -> Admission:
         """Wait between two attempts, holding nothing; then queue for a slot again."""
@@ -108,9 +141,9 @@ class Seat:
         if self._turn is not None and not self._turn.done():
             self._turn.set_exception(error)
 
-    def cut_short(self, reason: str) -> None:
-        """End the work that goes on, or the wait."""
+    def cut_short(self, reason: str, waiting: Admission = "cancel") -> None:
+        """End the work that goes on, or the wait; `waiting` is what becomes of a task that had not begun."""
         self.cut = reason
         if self._end is not None:
             self._end()
-        self.decide("cancel", reason)
+        self.decide(waiting, reason)

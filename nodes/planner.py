@@ -12,7 +12,7 @@ from langgraph.types import Overwrite
 
 from ..events.open import open_events
 from ..plans.registry import Workflow, find_workflow
-from ..schema.checks import MAX_TASKS, check_specialists
+from ..schema.checks import MAX_TASKS, check_exclusives, check_specialists
 from ..schema.errors import PlanError, Problem
 from ..schema.plan import Plan
 from ..schema.results import TaskResult
@@ -53,6 +53,7 @@ class Planner:
         context = context or RunContext()
         plan, why, warnings = self._plan(state, context)
         plan = self._configured(plan, context)
+        plan = with_exclusives(plan, self.specialists)
         skipped, more = unknown_tasks(plan, self.specialists)
         deadline = plan.config.deadline_s
         until = plan.config.review_timeout_s if plan.config.review else None
@@ -104,6 +105,22 @@ class Planner:
         given = {name: value for name, value in asdict(context).items() if name in OPTIONS and value is not None}
         own = plan.config.model_dump(exclude_unset=True)
         return plan.with_config({**self.defaults, **own, **given})
+
+
+def with_exclusives(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
+    """Return the plan with the tasks of exclusive specialists made exclusive.
+
+    Raises:
+        PlanError: such a task stands in a group beside others, and the plan refuses that.
+    """
+    alone = {name for name, item in specialists.items() if item.exclusive}
+    if problems := check_exclusives(plan, alone):
+        raise PlanError(problems)
+    changed = tuple(
+        task.model_copy(update={"exclusive": True}) if task.exclusive is None and task.specialist in alone else task
+        for task in plan.tasks
+    )
+    return plan.model_copy(update={"tasks": changed})
 
 
 def unknown_tasks(plan: Plan, specialists: Collection[str]) -> tuple[dict[str, Any], list[str]]:

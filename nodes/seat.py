@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, Protocol
 
 from ..schema.progress import ProgressEvent
@@ -23,6 +23,15 @@ class Seat(Protocol):
 
     async def admitted(self) -> Admission:
         """Wait for the dependencies and a slot."""
+
+    async def changed(self) -> Admission | None:
+        """Wait until another dependency has ended; return `None` then, or what is to be done instead."""
+
+    def open(self) -> list[str]:
+        """Return the dependencies that have no result yet."""
+
+    def cancel(self, tasks: Collection[str], reason: str) -> None:
+        """End the work, or the wait, of tasks that nobody else needs, and of what only they need."""
 
     async def pause(self, seconds: float) -> Admission:
         """Wait between two attempts, then for a slot."""

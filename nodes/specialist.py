@@ -7,7 +7,7 @@ agent, a `RemoteGraph`. It is called with its task and with its dependencies' re
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ from ..schema.errors import FanwiseError
 if TYPE_CHECKING:  # to name and check specialists must not take the half second that importing LangChain takes
     from langchain_core.runnables import Runnable
     from typing_extensions import TypeIs
+
+TEST = "test"
+"""The tag of specialists that run tests."""
 
 RetryOn = Callable[[BaseException], bool]
 """Tells whether an error is worth another attempt."""
@@ -53,6 +56,8 @@ class Specialist:
     """What it is for, in a sentence; shown to people and to planners."""
     retry_on: RetryOn = default_retry_on
     """Which errors are worth another attempt."""
+    exclusive: bool = False
+    """Whether its tasks work beside nothing else, unless they say otherwise."""
 
     def __post_init__(self) -> None:
         if not (callable(self.work) or is_runnable(self.work)):
@@ -78,6 +83,8 @@ def specialist(
     *,
     description: str = "",
     retry_on: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None = None,
+    tags: Collection[str] = (),
+    exclusive: bool | None = None,
 ) -> Callable[[Callable[..., Any]], Specialist]:
     """Turn a sync or async function into a specialist.
 
@@ -91,11 +98,14 @@ def specialist(
         name: the name that tasks use.
         description: what it is for; the function's docstring if not given.
         retry_on: which errors are worth another attempt: a predicate, or exception types.
+        tags: what it is; `test` makes it exclusive.
+        exclusive: whether its tasks work beside nothing else; by default those tagged as tests.
     """
 
     def decorate(work: Callable[..., Any]) -> Specialist:
         text = description or (inspect.getdoc(work) or "").split("\n\n")[0]
-        return Specialist(name, work, text, _retry_predicate(retry_on))
+        alone = TEST in tags if exclusive is None else exclusive
+        return Specialist(name, work, text, _retry_predicate(retry_on), alone)
 
     return decorate
 

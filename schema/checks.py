@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
@@ -58,6 +59,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
     check_graph(draft)
     check_config(draft, count)
     check_reviews(draft)
+    check_needs(draft)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
         draft.problems.extend(_unknown_specialists(draft, rules.specialists))
 
@@ -201,6 +203,50 @@ class HasTasks(Protocol):
 def check_specialists(plan: HasTasks, known: Collection[str]) -> list[Problem]:
     """Return a problem for each task, and each fallback, whose specialist is not one of the known names."""
     return _unknown_specialists(Draft({}, list(plan.tasks)), known)
+
+
+def check_exclusives(plan: Any, exclusive: Collection[str]) -> list[Problem]:
+    """Return a problem for each exclusive task that stands in a group beside others, where the plan refuses that.
+
+    Args:
+        plan: the plan.
+        exclusive: specialists whose tasks are exclusive unless they say otherwise.
+    """
+    if plan.config.exclusive_groups == "serialize":
+        return []
+    groups = Counter(task.parallel_group for task in plan.tasks)
+    return [
+        Problem(
+            f"{shown(task.id)} works beside nothing else, but its group {task.parallel_group} holds "
+            f"{groups[task.parallel_group]} tasks; give it a group of its own, or set exclusive_groups: serialize",
+            f"tasks[{index}].parallel_group",
+        )
+        for index, task in enumerate(plan.tasks)
+        if task.parallel_group is not None
+        and groups[task.parallel_group] > 1
+        and (task.exclusive or (task.exclusive is None and task.specialist in exclusive))
+    ]
+
+
+def check_needs(draft: Draft) -> None:
+    """Note what tasks ask of pools that there are not, or more than there is."""
+    pools, memory = _config_value(draft, "pools", {}), _config_value(draft, "memory_mb")
+    nearest = Nearest(pools if isinstance(pools, Mapping) else ())
+    for index, task in enumerate(draft.tasks):
+        needs, wants = _member(task, "needs", {}), _member(task, "memory_mb")
+        for pool, units in needs.items() if isinstance(needs, Mapping) and isinstance(pools, Mapping) else ():
+            loc: Loc = ("tasks", index, "needs", pool)
+            if pool not in pools:
+                draft.refuse(loc, f"there is no pool {shown(pool)}{nearest.hint(pool)}; name it under config.pools")
+            elif _is_more(units, pools[pool]):
+                draft.refuse(loc, f"asks for {units:g} of {pools[pool]:g} units; lower it, or raise the pool")
+        if _is_more(wants, memory):
+            draft.refuse(("tasks", index, "memory_mb"), f"asks for {wants:g} of {memory:g} MiB; lower it, or raise it")
+
+
+def _is_more(asked: Any, there_is: Any) -> bool:
+    numbers = all(isinstance(number, int | float) for number in (asked, there_is))
+    return numbers and bool(asked > there_is)
 
 
 def _unknown_specialists(draft: Draft, known: Collection[str]) -> list[Problem]:

@@ -34,6 +34,28 @@ def descendants(graph: Graph, tasks: Collection[str]) -> set[str]:
     return found - set(tasks)
 
 
+def ancestors(graph: Graph, task: str) -> set[str]:
+    """Return all that a task depends on, directly or not, as far as the graph has it."""
+    found, left = set[str](), [task]
+    while left:
+        for need in graph.get(left.pop(), ()):
+            if need in graph and need not in found:
+                found.add(need)
+                left.append(need)
+    return found
+
+
+def only_for(graph: Graph, task: str) -> dict[str, list[str]]:
+    """Return what is needed by this task alone, directly or through others, each with the tasks that need it."""
+    reverse, above = dependents(graph), ancestors(graph, task)
+    found: dict[str, list[str]] = {}
+    for other in reversed(topological({key: needs for key, needs in graph.items() if key in above})):
+        needed_by = reverse[other]
+        if all(key == task or key in found for key in needed_by):
+            found[other] = needed_by
+    return found
+
+
 def topological(graph: Graph) -> list[str]:
     """Return the tasks so that each stands behind its dependencies; otherwise in the graph's own order.
 

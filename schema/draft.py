@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .errors import Problem
@@ -19,6 +20,9 @@ TASK_SYNONYMS = {"task_id": "id", "agent": "specialist", "input_data": "input", 
 
 CONFIG_SYNONYMS = {"max_workers": "max_parallel", "timeout_seconds": "timeout_s"}
 """Names of earlier systems, read in a plan's `config`."""
+
+MAX_GROUP_EDGES = 1_000_000
+"""Dependencies that the groups of a plan may come to."""
 
 MAX_DEPTH = 100
 """Levels of lists and objects in a value; checkpoints and JSON writers have limits of their own not far above."""
@@ -74,8 +78,27 @@ def draft_plan(data: Mapping[Any, Any]) -> Draft:
     tasks = draft.data.get("tasks")
     if isinstance(tasks, list | tuple):
         draft.tasks = [_task(draft, index, task) for index, task in enumerate(tasks)]
+        _chain_groups(draft)
         draft.data["tasks"] = [_unique_needs(task) for task in draft.tasks]
     return draft
+
+
+def _chain_groups(draft: Draft) -> None:
+    """Let the members of a `parallel_group` depend on those of the group before it."""
+    members: dict[int, list[str]] = {}
+    for task in draft.tasks:
+        group = task.get("parallel_group") if isinstance(task, dict) else None
+        if type(group) is int and isinstance(task.get("id"), str):
+            members.setdefault(group, []).append(task["id"])
+    before = {group: members[earlier] for earlier, group in pairwise(sorted(members))}
+    edges = sum(len(members[group]) * len(before[group]) for group in before)
+    if edges > MAX_GROUP_EDGES:
+        draft.refuse(("tasks",), f"its groups make {edges:,} dependencies; use smaller groups, or depends_on")
+        return
+    for index, task in enumerate(draft.tasks if before else ()):
+        needs = task.get("depends_on", []) if isinstance(task, dict) else None
+        if isinstance(needs, list | tuple) and (more := before.get(task.get("parallel_group"))):
+            draft.tasks[index] = {**task, "depends_on": [*needs, *(need for need in more if need not in needs)]}
 
 
 def _task(draft: Draft, index: int, task: Any) -> Any:

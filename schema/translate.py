@@ -138,6 +138,7 @@ _OBJECTS = {
     "tasks": "a task (an object with 'id' and 'specialist')",
     "config": "an object such as {max_parallel: 8}",
     "retry": "an object such as {max_attempts: 3}",
+    "needs": "units of pools, such as {api: 1} (what a task waits for stands in 'depends_on')",
     "fallback": "an object such as {output: ...} or {specialist: ...}",
     "params": "an object such as {description: ..., default: ...}",
 }
@@ -176,8 +177,6 @@ def _is_number(text: str) -> bool:
 
 def _choice_wording(value: Any, context: Mapping[str, Any], name: str) -> str:
     choices = [part.strip().strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(",")]
-    if name == "on_failure" and value == "fast":
-        return f"'fast' is not available in this version; use {one_of(choices)}"
     near = Nearest(choices)(value) if isinstance(value, str) else None
     hint = f"; did you mean {near!r}?" if near is not None else ""
     return f"expected {one_of(choices)}, {got(value)}{hint}"

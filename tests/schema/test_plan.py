@@ -251,7 +251,7 @@ def test_json_schema_describes_a_plan_file() -> None:
     assert schema["required"] == ["tasks"]
     assert sorted(task["required"]) == ["id", "specialist"]
     assert task["additionalProperties"] is False
-    assert config["properties"]["on_failure"]["enum"] == ["continue", "soft"]
+    assert config["properties"]["on_failure"]["enum"] == ["continue", "soft", "fast"]
     assert config["properties"]["max_parallel"]["anyOf"][0] == {"minimum": 1, "type": "integer"}
     fields = [field for model in (schema, *schema["$defs"].values()) for field in model.get("properties", {}).values()]
     assert fields and all(field.get("description") for field in fields)
