@@ -6,6 +6,7 @@ stand at the borders.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -93,6 +94,8 @@ class State(TypedDict, total=False):
     """When nobody needs to answer the question about the plan any more, ISO 8601 in UTC."""
     rejected: str | None
     """Why a person rejected the plan; `None` if nobody did."""
+    estimates: dict[str, dict[str, float]]
+    """Seconds that successful attempts took before: specialist -> `{"p50", "p95", "n"}`; see `graph.estimates`."""
     groups: dict[str, int]
     """How often a task was asked to be done again, by its id."""
     results: Annotated[dict[str, Any], DeltaChannel(merge_results)]
@@ -136,5 +139,7 @@ class RunContext:
     """`dataflow` or `phased`."""
     review: Literal["plan"] | None = None
     """`plan`: a person looks at the plan before anything runs."""
+    estimates: Mapping[str, Mapping[str, float]] | None = None
+    """What is known of specialists' times: specialist -> `{"p50", "p95", "n"}`; `execute` reads it from the history."""
     events: str | None = None
     """Where the event log is that a request asks about."""

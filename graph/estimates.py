@@ -1,4 +1,4 @@
-"""How long a task is expected to work."""
+"""How long a task is expected to work: what it says itself, what history knows, or a guess."""
 
 from __future__ import annotations
 
@@ -9,9 +9,28 @@ UNKNOWN_S = 1.0
 """Seconds for a task of which nothing is known, so that ranks count hops."""
 
 
-def estimated_seconds(task: Mapping[str, Any]) -> float:
-    """Return a task's expected seconds: `estimated_s`, for `wait` its `seconds`, else 1."""
+def estimated_seconds(task: Mapping[str, Any], known: Mapping[str, float] = {}) -> float:
+    """Return a task's expected seconds: `estimated_s`, for `wait` its `seconds`, else what is known, else 1.
+
+    Args:
+        task: its id, specialist, input and `estimated_s`.
+        known: seconds by specialist, and by `task_key` for tasks that are unlike the rest of their specialist's.
+    """
     given = task.get("estimated_s")
     if given is None and task.get("specialist") == "wait" and isinstance(task.get("input"), Mapping):
         given = task["input"].get("seconds", 0)
-    return float(given) if isinstance(given, int | float) and given >= 0 else UNKNOWN_S
+    if isinstance(given, int | float) and given >= 0:
+        return float(given)
+    specialist = str(task.get("specialist"))
+    own = known.get(task_key(specialist, str(task.get("id"))))
+    return own if own is not None else known.get(specialist, UNKNOWN_S)
+
+
+def task_key(specialist: str, task_id: str) -> str:
+    """Return the key of one task's own estimate; no specialist's name has a colon."""
+    return f"{specialist}:{task_id}"
+
+
+def known_seconds(estimates: Mapping[str, Mapping[str, float]] | None) -> dict[str, float]:
+    """Return the medians of estimates, as `estimated_seconds` takes them."""
+    return {key: float(estimate["p50"]) for key, estimate in (estimates or {}).items()}

@@ -40,12 +40,17 @@ class Explanation(BaseModel):
     """`total_s / expected_makespan_s`; 1 where there is nothing to do."""
 
 
-def explain(plan: Plan | Mapping[str, Any] | str | PathLike[str], slots: int | None = None) -> Explanation:
+def explain(
+    plan: Plan | Mapping[str, Any] | str | PathLike[str],
+    slots: int | None = None,
+    known: Mapping[str, float] | None = None,
+) -> Explanation:
     """Tell what a plan would take, without running it.
 
     Args:
         plan: the plan, its dict, the path of a plan file, or its text.
         slots: tasks that work at the same time; the plan's own `max_parallel` if not given or `None`.
+        known: seconds by specialist, for tasks that do not say what they take; from history, where there is one.
 
     Raises:
         PlanError: the plan is wrong.
@@ -54,10 +59,7 @@ def explain(plan: Plan | Mapping[str, Any] | str | PathLike[str], slots: int | N
         plan = Plan.model_validate(plan) if isinstance(plan, Mapping) else Plan.load(plan)
     available = plan.config.max_parallel if slots is None else slots
     graph = {task.id: task.depends_on for task in plan.tasks}
-    seconds = {
-        task.id: estimated_seconds(task.model_dump(include={"estimated_s", "specialist", "input"}))
-        for task in plan.tasks
-    }
+    seconds = expected_seconds(plan, known)
     levels = phases(graph)
     path = critical_path(graph, seconds)
     limits = Limits(available, plan.config.starts_per_s)
@@ -76,6 +78,12 @@ def explain(plan: Plan | Mapping[str, Any] | str | PathLike[str], slots: int | N
         phased_makespan_s=_rounded(phased),
         speedup=round(total / makespan, 3) if makespan else 1.0,
     )
+
+
+def expected_seconds(plan: Plan, known: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return what each task is expected to take."""
+    wanted = {"id", "estimated_s", "specialist", "input"}
+    return {task.id: estimated_seconds(task.model_dump(include=wanted), known or {}) for task in plan.tasks}
 
 
 DESCRIBED = 12

@@ -11,7 +11,7 @@ from langgraph.types import Send
 from ..schema.dag import is_topological, only_for, topological, upward_ranks
 from ..schema.policy import PlanConfig
 from .conflicts import goes_behind
-from .estimates import estimated_seconds
+from .estimates import estimated_seconds, known_seconds
 from .names import BATCH, SYNTHESIZER
 from .rules import FAILED, verdict
 
@@ -50,7 +50,8 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
     config = effective_config(plan)
     graph = {task_id: task.get("depends_on", ()) for task_id, task in left.items()}
     chosen = list(left) if is_topological(graph) else topological(graph)  # results stand in the order of the sends
-    ranks = upward_ranks(graph, {task_id: estimated_seconds(task) for task_id, task in left.items()}, chosen)
+    known = known_seconds(state.get("estimates"))
+    ranks = upward_ranks(graph, {task_id: estimated_seconds(task, known) for task_id, task in left.items()}, chosen)
     order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     if phased or config["schedule"] == "phased":
         statuses = {task_id: result["status"] for task_id, result in results.items()}

@@ -66,6 +66,7 @@ class Planner:
             "deadline_at": None if deadline is None else self.clock() + deadline,
             "review_until": None if until is None else moment(self.clock() + until),
             "rejected": None,
+            "estimates": _estimates(plan, context.estimates or {}),
             "groups": {},
             "results": Overwrite(skipped),
             "warnings": Overwrite([*warnings, *more]),
@@ -121,6 +122,13 @@ def with_exclusives(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
         for task in plan.tasks
     )
     return plan.model_copy(update={"tasks": changed})
+
+
+def _estimates(plan: Plan, known: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Return what is known of the plan's specialists and tasks."""
+    specialists = {task.specialist for task in plan.tasks}
+    own = {f"{task.specialist}:{task.id}" for task in plan.tasks}
+    return {key: dict(estimate) for key, estimate in known.items() if key in specialists or key in own}
 
 
 def unknown_tasks(plan: Plan, specialists: Collection[str]) -> tuple[dict[str, Any], list[str]]:
