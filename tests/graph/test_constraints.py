@@ -1,0 +1,263 @@
+"""Pools, memory, priorities, exclusive tasks, files: what limits which tasks work at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanwise.graph import build_graph, specialist
+from fanwise.graph.conflicts import conflicts, goes_behind, overlap
+from fanwise.graph.resources import SLOTS, Demand
+from fanwise.graph.schedule import PATIENCE, Limits, Schedule
+from fanwise.state import Plan, PlanError, Task
+
+
+class Watched:
+    """A specialist that notes which tasks work at the same time."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.seconds = seconds
+        self.at_work: set[str] = set()
+        self.together: list[frozenset[str]] = []
+        self.order: list[str] = []
+
+    async def __call__(self, task: Task) -> str:
+        """Work for a moment."""
+        self.at_work.add(task.id)
+        self.order.append(task.id)
+        self.together.append(frozenset(self.at_work))
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.at_work.discard(task.id)
+        if isinstance(task.input, dict) and task.input.get("fails"):
+            raise ValueError("told to")
+        return task.id
+
+
+def run(plan: dict[str, Any], watched: Watched, **names: Any) -> Any:
+    """Run a plan with the watched specialist under the names `w` and those given."""
+    graph = build_graph({"w": watched, **names}) if not names else build_graph([*names.values()])
+    return asyncio.run(graph.ainvoke({"plan": plan}))
+
+
+def tasks(count: int, **fields: Any) -> list[dict[str, Any]]:
+    """Return some tasks with the same fields."""
+    return [{"id": f"t{index}", "specialist": "w", **fields} for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "most"),
+    [
+        ({"pools": {"api": 4}}, {"needs": {"api": 2}}, 2),
+        ({"pools": {"gpu": 1, "api": 8}}, {"needs": {"api": 1, "gpu": 1}}, 1),
+        ({"memory_mb": 1000}, {"memory_mb": 300}, 3),
+        ({"specialist_slots": {"w": 2}}, {}, 2),
+        ({}, {"exclusive": True}, 1),
+        ({}, {"writes": ["out/report.txt"]}, 1),
+        ({}, {"reads": ["in.csv"]}, 12),
+    ],
+)
+def test_no_limit_is_exceeded_and_what_fits_runs(config: dict[str, Any], fields: dict[str, Any], most: int) -> None:
+    """As many work at the same time as the limit allows, and not one more."""
+    watched = Watched()
+    out = run({"config": config, "tasks": tasks(12, **fields)}, watched)
+    assert out["status"] == "succeeded"
+    assert max(map(len, watched.together)) == most
+
+
+def test_an_exclusive_task_works_beside_nothing() -> None:
+    """Whatever else there is to do, it is alone; the others are not kept one by one."""
+    watched = Watched()
+    plan = {"tasks": [*tasks(8), {"id": "alone", "specialist": "w", "exclusive": True, "priority": 1}]}
+    assert run(plan, watched)["status"] == "succeeded"
+    assert all(len(group) == 1 for group in watched.together if "alone" in group)
+    assert max(map(len, watched.together)) == 8
+
+
+def test_priority_goes_before_the_longest_path() -> None:
+    """With one slot, tasks start by priority, then by their remaining path."""
+    watched = Watched(0)
+    plan = {
+        "config": {"max_parallel": 1},
+        "tasks": [
+            {"id": "long", "specialist": "w", "estimated_s": 9},
+            {"id": "urgent", "specialist": "w", "priority": 5},
+            {"id": "low", "specialist": "w", "priority": -1, "estimated_s": 99},
+            {"id": "short", "specialist": "w"},
+        ],
+    }
+    run(plan, watched)
+    assert watched.order == ["urgent", "long", "short", "low"]
+
+
+def test_specialists_tagged_as_tests_are_exclusive() -> None:
+    """They work alone unless they say otherwise; beside others in a group they are refused, or serialised."""
+    watched = Watched()
+    names = {"w": specialist("w")(watched.__call__), "check": specialist("check", tags=("test",))(watched.__call__)}
+    group = [{"id": name, "specialist": name, "parallel_group": 1} for name in names]
+    with pytest.raises(PlanError, match="'check' works beside nothing else, but its group 1 holds 2 tasks"):
+        run({"tasks": group}, watched, **names)
+    assert run({"config": {"exclusive_groups": "serialize"}, "tasks": group}, watched, **names)["status"] == "succeeded"
+    assert max(map(len, watched.together)) == 1
+    free = [{**task, "exclusive": False} for task in group]
+    assert run({"tasks": free}, watched, **names)["status"] == "succeeded"
+    assert max(map(len, watched.together)) == 2
+
+
+def test_groups_run_one_after_another() -> None:
+    """A member of a group depends on all of the group before it, and on what it names itself."""
+    plan = Plan.model_validate(
+        {
+            "tasks": [
+                {"id": "c", "specialist": "w", "parallel_group": 7},
+                {"id": "a", "specialist": "w", "parallel_group": 1},
+                {"id": "b", "specialist": "w", "parallel_group": 1, "depends_on": ["z"]},
+                {"id": "z", "specialist": "w"},
+            ]
+        }
+    )
+    assert {task.id: set(task.depends_on) for task in plan.tasks} == {
+        "c": {"a", "b"},
+        "a": set(),
+        "b": {"z"},
+        "z": set(),
+    }
+    assert Plan.model_validate(plan.to_state()) == plan
+
+
+def test_fast_ends_the_run_with_the_first_required_failure() -> None:
+    """What runs is cancelled, what waits is skipped, the summary tells what is known; optional failures do not count."""
+    watched = Watched(0.01)
+    plan = {
+        "config": {"on_failure": "fast", "max_parallel": 3},
+        "tasks": [
+            {"id": "quick", "specialist": "w"},
+            {"id": "optional", "specialist": "w", "input": {"fails": True}, "required": False},
+            {"id": "breaks", "specialist": "w", "input": {"fails": True}, "depends_on": ["quick"]},
+            {"id": "hangs", "specialist": "wait", "input": {"hang": True}},
+            {"id": "after", "specialist": "w", "depends_on": ["hangs"]},
+            {"id": "behind", "specialist": "w", "depends_on": ["breaks"]},
+        ],
+    }
+    out = run(plan, watched)
+    statuses = {task_id: result["status"] for task_id, result in out["results"].items()}
+    assert out["status"] == "failed"
+    assert statuses == {
+        "quick": "succeeded",
+        "optional": "failed",
+        "breaks": "failed",
+        "hangs": "cancelled",
+        "after": "skipped",
+        "behind": "skipped",
+    }
+    assert "failure of 'breaks'" in out["results"]["hangs"]["error"]
+    assert "failure of 'breaks'" in out["results"]["after"]["error"]
+    assert out["summary"]["text"]
+
+
+def test_fast_holds_in_later_supersteps_too() -> None:
+    """Phase by phase, the next phase is skipped."""
+    plan = {
+        "config": {"on_failure": "fast", "schedule": "phased"},
+        "tasks": [
+            {"id": "breaks", "specialist": "w", "input": {"fails": True}},
+            {"id": "other", "specialist": "w"},
+            {"id": "next", "specialist": "w", "depends_on": ["other"]},
+        ],
+    }
+    out = run(plan, Watched())
+    assert out["results"]["next"]["status"] == "skipped" and "'breaks'" in out["results"]["next"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a.txt", "./a.txt", True),
+        ("src/", "src/deep/a.py", True),
+        ("src/*.py", "src/a.py", True),
+        ("src/*.py", "src/a.txt", False),
+        ("src/**", "src/a/b.py", True),
+        ("src/*.py", "src/a*", True),
+        ("docs/*", "src/*", False),
+        ("a", "b", False),
+    ],
+)
+def test_paths_and_globs_overlap(one: str, other: str, expected: bool) -> None:
+    """Folders hold what is in them; globs match; two globs may meet where one begins like the other."""
+    plan = [{"id": "1", "writes": [one]}, {"id": "2", "reads": [other]}]
+    assert bool(list(conflicts(plan))) is expected
+    assert overlap(one.removeprefix("./"), other.removeprefix("./")) is expected
+
+
+def test_conflicts_reach_back_to_the_last_write_only() -> None:
+    """Readers go beside each other; a writer goes behind all of them; who follows it need not look further."""
+    plan = [
+        {"id": "w1", "writes": ["f"]},
+        {"id": "r1", "reads": ["f"]},
+        {"id": "r2", "reads": ["f"]},
+        {"id": "w2", "writes": ["f"]},
+        {"id": "w3", "writes": ["f"], "depends_on": ["w2"]},
+    ]
+    assert goes_behind(plan) == {"r1": ["w1"], "r2": ["w1"], "w2": ["w1", "r1", "r2"]}
+
+
+needs = st.dictionaries(st.sampled_from("abc"), st.integers(1, 3), max_size=3)
+
+
+@given(
+    st.lists(st.tuples(needs, st.integers(-3, 3), st.sampled_from([False] * 4 + [True])), min_size=1, max_size=25),
+    st.dictionaries(st.sampled_from("abc"), st.integers(3, 5), min_size=3, max_size=3),
+    st.integers(1, 4),
+    st.data(),
+)
+def test_whatever_is_asked_for_every_task_runs_within_the_limits(
+    wanted: list[tuple[dict[str, int], int, bool]], pools: dict[str, int], slots: int, data: st.DataObject
+) -> None:
+    """No deadlock, no limit exceeded, nothing beside an exclusive task, whatever order tasks end in."""
+    schedule = Schedule(Limits(slots, None, {name: float(units) for name, units in pools.items()}))
+    for index, (units, priority, exclusive) in enumerate(wanted):
+        depends = [f"t{j}" for j in data.draw(st.sets(st.integers(0, index - 1), max_size=2))] if index else []
+        after = [f"t{j}" for j in data.draw(st.sets(st.integers(0, index - 1), max_size=1))] if index else []
+        demand = Demand.of({name: float(count) for name, count in units.items()}, exclusive=exclusive)
+        schedule.add(f"t{index}", depends, demand=demand, priority=priority, order=index, after=after)
+    started, ended = list[str](), set[str]()
+    while len(ended) < len(wanted):
+        started += schedule.decide(0.0).start
+        running = [wanted[int(task[1:])] for task in schedule.running]
+        assert running, "nothing runs, and something is left"
+        assert len(running) <= slots
+        assert len(running) == 1 or not any(exclusive for _, _, exclusive in running)
+        used = Counter[str]()
+        for units, _, _ in running:
+            used.update(units)
+        assert all(used[name] <= pools[name] for name in used)
+        done = data.draw(st.sampled_from(sorted(schedule.running)))
+        ended.add(done)
+        schedule.settle(done, data.draw(st.sampled_from(["succeeded"])))
+    assert sorted(started) == sorted(f"t{index}" for index in range(len(wanted)))
+    assert schedule.resources.taken.get(SLOTS) == 0.0
+
+
+def test_a_large_demand_is_not_starved_by_small_ones() -> None:
+    """After some others have passed, what it needs is kept for it."""
+    schedule = Schedule(Limits(None, None, {"a": 4.0}))
+    schedule.add("small-0", demand=Demand.of({"a": 1.0}), order=0)
+    schedule.add("large", demand=Demand.of({"a": 4.0}), order=1, rank=5.0)
+    passed = 0
+    schedule.decide(0.0)
+    while "large" not in schedule.running and passed < 100:
+        passed += 1
+        schedule.add(f"small-{passed}", demand=Demand.of({"a": 1.0}), order=passed + 1)
+        schedule.decide(0.0)
+        schedule.settle(f"small-{passed - 1}" if f"small-{passed}" in schedule.running else "small-0", "succeeded")
+        for task in list(schedule.running):
+            if task != f"small-{passed}" and task != "large":
+                schedule.settle(task, "succeeded")
+        schedule.decide(0.0)
+    assert passed <= PATIENCE + 3
