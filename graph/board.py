@@ -16,11 +16,12 @@ from weakref import WeakValueDictionary
 from langgraph.runtime import RunControl, Runtime
 
 from ..nodes.seat import Admission
-from ..schema.progress import ProgressEvent, TaskQueued
-from .resources import demand_of
+from ..schema.progress import PoolChanged, ProgressEvent, TaskQueued
+from .gates import SHARED
+from .resources import MEMORY, SLOTS, demand_of
 from .rules import FAILED
-from .schedule import Schedule, limits_of
-from .seat import Result, Seat
+from .schedule import Schedule, gate_rates, limits_of
+from .seat import AGAIN, Result, Seat
 
 
 class Earlier(NamedTuple):
@@ -51,6 +52,7 @@ class Board:
         self.control = control
         self.emit = emit
         self.results: dict[str, Result] = {}
+        self.estimates: Mapping[str, Mapping[str, Any]] = run.get("estimates") or {}
         self.total: int = run.get("total", 0)
         self.completed: int = run.get("completed", 0)
         self._load_earlier = load_earlier
@@ -66,7 +68,9 @@ class Board:
         self._alarm: asyncio.TimerHandle | None = None
         offset = self._loop.time() - time.time()
         last = run.get("last_start")
-        self._schedule = Schedule(limits_of(run), None if last is None else last + offset)
+        gates = SHARED
+        gates.configure(gate_rates(run))
+        self._schedule = Schedule(limits_of(run), None if last is None else last + offset, gates)
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
         self._fails_fast = run.get("on_failure") == "fast"
@@ -154,6 +158,33 @@ class Board:
         self._leave(task_id)
         self._schedule.drop(task_id)
         self._vacated.add(task_id)
+        self.wake()
+
+    def take_more(self, task_id: str) -> bool:
+        """Take for a task what it holds once more, if nothing waits for it and it is free."""
+        return self._schedule.take_again(task_id, f"{task_id}{AGAIN}")
+
+    def refused(self, task_id: str, wait_s: float) -> None:
+        """Take a server's "too many requests" to a task: its pools let fewer through."""
+        schedule = self._schedule
+        demand = schedule.running.get(task_id)
+        for pool, _ in demand.units if demand is not None else ():
+            if pool in (SLOTS, MEMORY):
+                continue
+            gate, taken = SHARED.make(pool), round(schedule.resources.taken.get(pool, 0.0))
+            if gate.refused(self._loop.time(), wait_s, taken, schedule.resources.capacities.get(pool)):
+                self._tell_limit(pool, gate.limit, "the server refused")
+
+    def passed(self, task_id: str) -> None:
+        """Take a success: the pools of the task let a little more through."""
+        demand = self._schedule.running.get(task_id)
+        for pool, _ in demand.units if demand is not None else ():
+            if (gate := SHARED.get(pool)) is not None and gate.passed():
+                self._tell_limit(pool, gate.limit, "the server answers")
+
+    def _tell_limit(self, pool: str, limit: float | None, why: str) -> None:
+        units = None if limit is None else int(limit)
+        self.emit(PoolChanged(type="pool_changed", pool=pool, limit=units, why=why))
         self.wake()
 
     def release(self, task_id: str) -> None:

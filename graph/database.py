@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 
+from .history import History, MemoryHistory
 from .leases import Leases
 
 SCHEMA_VERSION = 1
@@ -31,6 +32,8 @@ class Database:
     """Who works on which run."""
     compact: Callable[[], Awaitable[None]] = _nothing
     """Gives the space of deleted runs back, where the database does not do so by itself."""
+    history: History = field(default_factory=MemoryHistory)
+    """What runs and attempts took; it outlives them."""
 
 
 class Span(NamedTuple):

@@ -25,7 +25,7 @@ in the tasks of one superstep of one graph. A batch is a sub-graph with a list o
 TASK_DEFAULTS = ("timeout_s", "retry")
 """What a task takes from the plan's configuration if it does not set it."""
 
-LIMITS = ("max_parallel", "starts_per_s", "pools", "specialist_slots", "memory_mb")
+LIMITS = ("max_parallel", "starts_per_s", "pools", "specialist_slots", "memory_mb", "rates")
 """What of the plan's configuration limits the tasks that work at the same time."""
 
 REVIEW_DEFAULTS = ("review_timeout_s", "review_default")
@@ -102,6 +102,7 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
     starts = [result["started_at"] for result in results.values() if result.get("started_at")]
     run = {
         **{name: config[name] for name in LIMITS if config[name]},
+        "estimates": _estimates(state),
         "on_failure": "fast" if config["on_failure"] == "fast" else None,
         "failed": _first_failed(state["plan"], results) if config["on_failure"] == "fast" else None,
         "deadline_at": state.get("deadline_at"),
@@ -113,6 +114,13 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
         "superstep": f"{state['run_id']}:{state.get('superstep', 0)}",
         "run": {name: value for name, value in run.items() if value is not None},
     }
+
+
+def _estimates(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is known of the specialists whose time-outs or hedges follow it."""
+    following = {t["specialist"] for t in state["plan"]["tasks"] if t.get("adaptive_timeout") or t.get("hedge")}
+    known = state.get("estimates") or {}
+    return {name: known[name] for name in sorted(following) if name in known} or None
 
 
 def _first_failed(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str | None:

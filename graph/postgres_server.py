@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ..schema.errors import RunError
 from .database import SCHEMA_VERSION, Database
+from .history_postgres import PostgresHistory
 from .lease_table import LEASES_TABLE
 from .postgres import Patience, Pool, PostgresLeases, PostgresOutputs, PostgresSaver, is_away
 
@@ -52,12 +53,14 @@ async def opened_postgres(url: str, *, must_exist: bool = False) -> AsyncIterato
             patience = Patience()
             saver, leases = PostgresSaver(pool, patience), PostgresLeases(place.conninfo)
             store = PostgresOutputs(pool, patience, place.explained)
+            history = PostgresHistory(place.conninfo, place.explained)
             try:
-                yield Database(saver, store, leases)
+                yield Database(saver, store, leases, history=history)
             finally:
                 await saver.settle()
                 await store.close()
                 await asyncio.to_thread(leases.close)
+                await asyncio.to_thread(history.close)
     except psycopg.Error as error:
         raise place.explained(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 SLOTS = "slots"
@@ -72,14 +73,16 @@ class Resources:
 
 
 def demand_of(task: Mapping[str, Any], pools: Mapping[str, float]) -> Demand:
-    """Return what a task takes, as far as there are pools of it."""
-    needs = dict(task.get("needs") or {})
-    if (own := specialist_pool(task["specialist"])) in pools:
-        needs[own] = 1.0
-    if MEMORY in pools and task.get("memory_mb"):
-        needs[MEMORY] = task["memory_mb"]
-    exclusive = bool(task.get("exclusive"))
-    return Demand.of(needs, exclusive=exclusive) if needs or exclusive else ONE_SLOT
+    """Return what a task takes: a slot, one of its specialist's, and what it needs of the pools that there are."""
+    needs = tuple((task.get("needs") or {}).items())
+    memory = float(task["memory_mb"]) if MEMORY in pools and task.get("memory_mb") else 0.0
+    return _demand(task["specialist"], needs, memory, bool(task.get("exclusive")))
+
+
+@lru_cache(maxsize=4096)
+def _demand(specialist: str, needs: tuple[tuple[str, float], ...], memory: float, exclusive: bool) -> Demand:
+    taken = {specialist_pool(specialist): 1.0, **{pool: float(units) for pool, units in needs}}
+    return Demand.of({**taken, MEMORY: memory} if memory else taken, exclusive=exclusive)
 
 
 def specialist_pool(name: str) -> str:

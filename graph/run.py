@@ -24,8 +24,10 @@ from ..schema.plan import Plan
 from ..schema.results import Report
 from ..state import RunContext
 from .builder import Graph, build_graph
+from .history import Estimates, History, estimates
 from .names import BATCH
 from .questions import overdue, questions_of, take_back, write_answers
+from .recorder import Recorder
 from .report import report_of, with_outputs
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -56,6 +58,7 @@ async def execute(
     control: RunControl | None = None,
     answers: Mapping[str, Any] | None = None,
     asker: Asker | None = None,
+    history: History | None = None,
 ) -> Report:
     """Run a graph with a checkpointer on a thread, or go on with it, and return the report.
 
@@ -72,6 +75,7 @@ async def execute(
         control: lets the caller ask the run to drain: what runs ends, the rest stays for a resume.
         answers: answers to open questions, by question id; only where the run goes on.
         asker: asks a person who is there, while other tasks go on; may return `None` to let the run pause.
+        history: where to note what the run and its attempts take; a new run gets its estimates from there.
 
     Raises:
         FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
@@ -79,9 +83,14 @@ async def execute(
     """
     config = config_of(thread_id)
     context, going_on = context or RunContext(), None
+    recorder = None if history is None else Recorder(history, thread_id)
     if given is None:
         going_on = await _going_on(graph, config, answers or {})
         context = _with_deadline(context, going_on.snapshot)
+        if recorder is not None:
+            recorder.going_on(going_on.snapshot.values)
+    elif history is not None and context.estimates is None:
+        context = replace(context, estimates=await _known(history, graph, given))
     token = ASKER.set(asker)
     stream = graph.astream(
         going_on.command if going_on is not None else given,  # type: ignore[arg-type]  # its input is a TypedDict
@@ -91,7 +100,7 @@ async def execute(
         subgraphs=True,  # what nodes inside a batch write
         control=control,
     )
-    listeners = {"custom": on_event, "updates": on_update}
+    listeners = {"custom": _both(on_event, recorder), "updates": on_update}
     try:
         async for item in stream:
             namespace, mode, value = item
@@ -100,7 +109,11 @@ async def execute(
                 listener(value)
     except GraphDrained:
         pass
-    except Exception as error:
+    except BaseException as error:
+        if recorder is not None:
+            await recorder.close()
+        if not isinstance(error, Exception):
+            raise
         if given is not None:
             await _forget_unplanned(graph, config)
         if going_on is not None and is_invalid_resume(error):
@@ -109,7 +122,39 @@ async def execute(
         raise
     finally:
         ASKER.reset(token)
-    return await report(graph, thread_id)
+    snapshot = await graph.aget_state(config, subgraphs=True)
+    made = await _reported(graph, snapshot, thread_id)
+    return made if recorder is None else await _noted(recorder, snapshot, made)
+
+
+def _both(on_event: OnEvent | None, recorder: Recorder | None) -> OnEvent | None:
+    """Return what tells events to the caller and to the history."""
+    if recorder is None:
+        return on_event
+    if on_event is None:
+        return recorder.on_event
+
+    def tell(event: Mapping[str, Any]) -> None:
+        recorder.on_event(event)
+        on_event(event)
+
+    return tell
+
+
+async def _known(history: History, graph: Graph, given: Mapping[str, Any]) -> Estimates | None:
+    """Return what the history knows of the specialists' times; a history that can't be read knows nothing."""
+    plan = given.get("plan")
+    name = plan.get("name") if isinstance(plan, Mapping) else given.get("workflow")
+    try:
+        return await asyncio.to_thread(estimates, history, list(graph.nodes), name)
+    except Exception:  # writing to it will fail as well, and tell
+        return None
+
+
+async def _noted(recorder: Recorder, snapshot: StateSnapshot, made: Report) -> Report:
+    """Conclude the history of a run, and return its report with a warning where that failed."""
+    warning = await recorder.finish(snapshot.values["plan"], made)
+    return made if warning is None else made.model_copy(update={"warnings": (*made.warnings, warning)})
 
 
 class _GoingOn(NamedTuple):
@@ -179,6 +224,10 @@ async def report(graph: Graph, thread_id: str, *, whole: bool = True) -> Report:
         RunError: the thread holds no run.
     """
     snapshot = await graph.aget_state(config_of(thread_id), subgraphs=True)
+    return await _reported(graph, snapshot, thread_id, whole=whole)
+
+
+async def _reported(graph: Graph, snapshot: StateSnapshot, thread_id: str, *, whole: bool = True) -> Report:
     if not snapshot.values and not snapshot.next:
         raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
     questions = await questions_of(saver_of(graph), snapshot)
@@ -197,6 +246,7 @@ async def arun(
     thread_id: str | None = None,
     context: RunContext | None = None,
     on_event: OnEvent | None = None,
+    history: History | None = None,
     **options: Any,
 ) -> Report:
     """Build the graph, run a plan, a workflow or a request on it, and return the report.
@@ -210,6 +260,7 @@ async def arun(
         thread_id: the run's name; a new one if not given.
         context: options of this run, such as its limits.
         on_event: is told of every progress event.
+        history: where to note what the run and its attempts take.
 
     Raises:
         PlanError: the plan was refused; nothing ran.
@@ -223,7 +274,8 @@ async def arun(
     }
     graph = build_graph(specialists, checkpointer=checkpointer or InMemorySaver(), **options)
     started_with = {name: value for name, value in given.items() if value is not None}
-    return await execute(graph, started_with, thread_id or new_thread_id(), context=context, on_event=on_event)
+    thread = thread_id or new_thread_id()
+    return await execute(graph, started_with, thread, context=context, on_event=on_event, history=history)
 
 
 def run(*args: Any, **kwargs: Any) -> Report:

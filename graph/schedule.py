@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .gates import Gate, Gates
 from .resources import MEMORY, ONE_SLOT, SLOTS, Demand, Resources, specialist_pool
 from .rules import verdict
 
@@ -39,6 +40,12 @@ def limits_of(run: Mapping[str, Any]) -> Limits:
     if run.get("memory_mb") is not None:
         pools[MEMORY] = float(run["memory_mb"])
     return Limits(run.get("max_parallel"), run.get("starts_per_s"), pools)
+
+
+def gate_rates(run: Mapping[str, Any]) -> dict[str, Mapping[str, float | None]]:
+    """Return the configured rates by pool; a name that is no pool is a specialist's."""
+    pools = run.get("pools") or {}
+    return {name if name in pools else specialist_pool(name): rate for name, rate in (run.get("rates") or {}).items()}
 
 
 AGE = 1000
@@ -92,8 +99,9 @@ class Schedule:
     `PATIENCE` others what it needs is kept for it.
     """
 
-    def __init__(self, limits: Limits, last_start: float | None = None) -> None:
+    def __init__(self, limits: Limits, last_start: float | None = None, gates: Gates | None = None) -> None:
         self.limits = limits
+        self.gates = gates
         self.resources = Resources(limits.capacities())
         self.running: dict[str, Demand] = {}
         self.statuses: dict[str, str] = {}
@@ -178,6 +186,15 @@ class Schedule:
         """Put a task that was running, and gave back what it held, among the ready ones again."""
         self._queue(self._entries[task_id])
 
+    def take_again(self, task_id: str, name: str) -> bool:
+        """Let a running task hold its demand once more under another name, if it is free and nobody waits for it."""
+        demand = self.running.get(task_id)
+        if demand is None or demand.exclusive or self._ready or not self.resources.fits(demand):
+            return False
+        self.running[name] = demand
+        self.resources.take(demand)
+        return True
+
     def drop(self, task_id: str) -> None:
         """Forget a task that will not be settled in this attempt."""
         self.release(task_id)
@@ -211,12 +228,14 @@ class Schedule:
 
     def _start_ready(self, decision: Decision, now: float) -> None:
         rate = self.limits.starts_per_s
-        while (entry := self._next()) is not None:
+        while (entry := self._next(decision, now)) is not None:
             if rate is not None and self._last_start is not None:
                 earliest = self._last_start + 1.0 / rate
                 if now < earliest:
                     decision.wake_at = earliest
                     return
+            for gate in self._gates_of(entry.demand):
+                gate.started(now)
             heapq.heappop(self._ready[entry.demand])
             self.running[entry.task_id] = entry.demand
             self.resources.take(entry.demand)
@@ -224,15 +243,19 @@ class Schedule:
             self._last_start = now
             decision.start.append(entry.task_id)
 
-    def _next(self) -> _Entry | None:
-        """Return the ready task that starts next, if any fits.
+    def _next(self, decision: Decision, now: float) -> _Entry | None:
+        """Return the ready task that starts next, if any fits; note when a gate opens that keeps one back.
 
         Tasks that demand the same stand in one queue, so that only the first of each has to be looked at.
         """
         passed, kept = list[_Entry](), set[str]()
         for entry in sorted(self._heads(), key=lambda entry: entry.key):
             pools = {pool for pool, _ in entry.demand.units}
-            if kept.isdisjoint(pools) and self.resources.fits(entry.demand):
+            opens_at = max((gate.opens_at(now) for gate in self._gates_of(entry.demand)), default=now)
+            if opens_at > now:
+                decision.wake_at = min(opens_at, decision.wake_at or opens_at)
+                continue
+            if kept.isdisjoint(pools) and self.resources.fits(entry.demand) and self._is_let_through(entry.demand):
                 for other in passed:
                     other.passed += 1
                 return entry
@@ -240,6 +263,22 @@ class Schedule:
             if entry.passed >= PATIENCE:
                 kept |= {SLOTS} if entry.demand.exclusive else self._short(entry.demand)
         return None
+
+    def _gates_of(self, demand: Demand) -> list[Gate]:
+        """Return the gates that a task has to go through."""
+        if not self.gates:
+            return []
+        return [gate for pool, _ in demand.units if (gate := self.gates.get(pool)) is not None]
+
+    def _is_let_through(self, demand: Demand) -> bool:
+        """Tell whether what refusals have taught allows one more task of this kind."""
+        if not self.gates:
+            return True
+        for pool, units in demand.units:
+            gate, taken = self.gates.get(pool), self.resources.taken.get(pool, 0.0)
+            if gate is not None and gate.limit is not None and taken > 0 and taken + units > gate.limit:
+                return False
+        return True
 
     def _heads(self) -> Iterator[_Entry]:
         for demand, queue in list(self._ready.items()):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Result = Mapping[str, Any]
 """A `TaskResult` as a plain dict."""
 
+AGAIN = "\n(hedge)"
+"""Stands behind a task's id where it holds something twice; no id has a line break."""
+
 DRAIN_POLL_S = 0.25
 """How often a branch that waits for its next attempt looks whether the run is to drain, in seconds."""
 
@@ -32,6 +35,7 @@ class Seat:
         "branch",
         "cut",
         "depends_on",
+        "estimates",
         "is_watching",
         "needs_all",
         "ready_at",
@@ -53,6 +57,7 @@ class Seat:
         self.reason = ""
         self.ready_at: float | None = None
         self.cut = ""
+        self.estimates: Mapping[str, Mapping[str, Any]] = board.estimates
         self._board = board
         self._known: Mapping[str, Result] = send.get("results") or {}
         self._turn: asyncio.Future[Admission] | None = None
@@ -112,6 +117,22 @@ class Seat:
     def working(self, end: Callable[[], None] | None) -> None:
         """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
         self._end = end
+
+    def refused(self, wait_s: float) -> None:
+        """Tell that a server had too many requests, and the seconds that it asks to wait."""
+        self._board.refused(self.task_id, wait_s)
+
+    def passed(self) -> None:
+        """Tell that an attempt succeeded."""
+        self._board.passed(self.task_id)
+
+    def take_more(self) -> bool:
+        """Take what the task holds once more, if it is free now."""
+        return self._board.take_more(self.task_id)
+
+    def give_more(self) -> None:
+        """Give that back."""
+        self._board.release(f"{self.task_id}{AGAIN}")
 
     def release(self) -> None:
         """Give the slot back."""

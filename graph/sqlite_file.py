@@ -12,6 +12,7 @@ import aiosqlite
 
 from ..schema.errors import RunError
 from .database import SCHEMA_VERSION, Database
+from .history_sqlite import SqliteHistory, history_path
 from .lease_table import LEASES_TABLE
 from .sqlite import GroupCommitSaver, SqliteLeases
 from .sqlite_checks import BUSY_S, check_file, explained, refuse_read_only, share_file
@@ -38,7 +39,7 @@ async def opened_sqlite(path: Path, *, must_exist: bool = False) -> AsyncIterato
                 await store.compact()
 
             try:
-                yield Database(saver, store, SqliteLeases(path), compact)
+                yield Database(saver, store, SqliteLeases(path), compact, SqliteHistory(history_path(path)))
             finally:
                 await saver.settle()
                 await store.close()

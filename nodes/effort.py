@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,15 +16,21 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, is_invalid_resume
 from langgraph.runtime import Runtime
 
+from ..schema.policy import AdaptiveTimeout
 from ..schema.progress import AttemptEnded, AttemptFailed, TaskStarted
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, Occasion, make_call, to_json
+from .hedge import hedged
 from .outputs import Outputs
 from .retries import retrying
 from .review import moment
 from .seat import Seat
 from .specialist import Specialist
 from .steps import questions_asked, rewind_questions
+from .throttling import asked_to_wait
+
+ENOUGH = 5
+"""Attempts that must have been seen before time-outs and hedges follow them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,18 @@ class Account:
 class Effort:
     """All attempts that are made for one result of one task, and the fallback after them."""
 
-    __slots__ = ("account", "config", "occasion", "outputs", "runtime", "seat", "task", "timeout_s", "workers")
+    __slots__ = (
+        "account",
+        "config",
+        "estimates",
+        "occasion",
+        "outputs",
+        "runtime",
+        "seat",
+        "task",
+        "timeout_s",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -115,7 +132,8 @@ class Effort:
         self.outputs = outputs
         self.runtime = runtime
         self.config = config
-        self.timeout_s: float | None = task.get("timeout_s")
+        self.estimates = seat.estimates
+        self.timeout_s = self._timeout_s()
 
     async def result(self) -> dict[str, Any]:
         """Return the result that the specialist, or the fallback, comes to."""
@@ -159,10 +177,13 @@ class Effort:
         seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
         try:
             results = {need: await self.outputs.whole(result) for need, result in seat.results().items()}
-            given = Given(self.task, results, self.runtime, self.config, account.attempts, self.occasion)
-            return to_json(await run_attempt(worker.call(given), self.timeout_s, seat))
+            output = to_json(await run_attempt(self._call(worker, results), self.timeout_s, seat))
+            seat.passed()
+            return output
         except BaseException as ended:
             told = _with_end(begun_with, ended)
+            if (wait_s := asked_to_wait(ended)) is not None:
+                seat.refused(wait_s)
             if isinstance(ended, AttemptTimedOut | AttemptCut) and (ended.abandoned or worker.in_thread):
                 self._warn_abandoned(worker)
             raise
@@ -173,6 +194,45 @@ class Effort:
             if told is not None:
                 told["duration_s"] = round(took, 6)
                 seat.emit(told)
+
+    def _call(self, worker: Worker, results: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+        """Return the work of an attempt: the specialist's, and where that is slow and may be, the same once more."""
+        after_s = self._hedge_s(worker)
+
+        def start() -> Coroutine[Any, Any, Any]:
+            attempt = self.account.attempts
+            return worker.call(Given(self.task, results, self.runtime, self.config, attempt, self.occasion))
+
+        def again() -> Coroutine[Any, Any, Any]:
+            self.account.attempts += 1
+            self.seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=self.account.attempts))
+            return start()
+
+        return start() if after_s is None else hedged(start, again, after_s, self.seat)
+
+    def _hedge_s(self, worker: Worker) -> float | None:
+        """Return the seconds after which a second attempt starts; `None` where none may, or nothing is known."""
+        hedge = self.task.get("hedge")
+        if not hedge or worker.in_thread:  # what runs in a thread can't be stopped, and would do the work twice
+            return None
+        given: float | None = hedge.get("after_s")
+        return given if given is not None else self._observed_p95(worker)
+
+    def _observed_p95(self, worker: Worker) -> float | None:
+        seen = self.estimates.get(worker.specialist.name) or {}
+        return seen["p95"] if seen.get("n", 0) >= ENOUGH else None
+
+    def _timeout_s(self) -> float | None:
+        """Return the time-out of an attempt: the plan's, or one that follows history."""
+        given: float | None = self.task.get("timeout_s")
+        adaptive = self.task.get("adaptive_timeout")
+        p95 = None if adaptive is None else self._observed_p95(self.workers[self.task["specialist"]])
+        if adaptive is None or p95 is None:
+            return given
+        policy = AdaptiveTimeout.model_construct(**adaptive)
+        longest = policy.max_s if policy.max_s is not None else given
+        wanted = max(policy.factor * p95, policy.min_s)
+        return wanted if longest is None else min(wanted, longest)
 
     def _attempt_begun(self, worker: Worker) -> AttemptEnded:
         """Count an attempt, and return what will be told of it when it is over."""
@@ -252,7 +312,7 @@ async def queue_again(seat: Seat, seconds: float) -> None:
         GraphInterrupt: the run drains; the branch suspends.
     """
     admission = await seat.pause(seconds)
-    if admission == "cancel":
+    if admission in ("cancel", "skip"):
         raise AttemptCut(False)
     if admission == "suspend":
         raise GraphInterrupt(())

@@ -12,6 +12,7 @@ from tenacity.wait import wait_base, wait_exponential, wait_random_exponential
 from ..schema.policy import Retry
 from .attempt import AttemptCut, AttemptTimedOut
 from .specialist import RetryOn
+from .throttling import asked_to_wait
 
 
 async def retrying(
@@ -36,7 +37,7 @@ async def retrying(
     def is_worth_it(error: BaseException) -> bool:
         if isinstance(error, AttemptCut | GraphBubbleUp) or not isinstance(error, Exception):
             return False
-        return isinstance(error, AttemptTimedOut) or retry_on(error)
+        return isinstance(error, AttemptTimedOut) or asked_to_wait(error) is not None or retry_on(error)
 
     def tell(state: RetryCallState) -> None:
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
@@ -47,13 +48,26 @@ async def retrying(
 
     strategy = AsyncRetrying(
         stop=stop_after_attempt(policy.max_attempts),
-        wait=_wait(policy),
+        wait=_AtLeastAsked(_wait(policy)),
         retry=retry_if_exception(is_worth_it),
         before_sleep=tell,
         sleep=pause,
         reraise=True,
     )
     return await strategy(once)
+
+
+class _AtLeastAsked(wait_base):
+    """Waits as long as a policy says, and as a refusing server asks for."""
+
+    def __init__(self, policy: wait_base) -> None:
+        self._policy = policy
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds before the next attempt."""
+        error = retry_state.outcome.exception() if retry_state.outcome is not None else None
+        asked = asked_to_wait(error) if error is not None else None
+        return max(float(self._policy(retry_state)), asked or 0.0)
 
 
 def _wait(policy: Retry) -> wait_base:

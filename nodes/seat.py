@@ -20,6 +20,8 @@ class Seat(Protocol):
     """When it was queued last: the dependencies were there, or a pause was over; on the event loop's clock."""
     cut: str
     """Why the work was cut short from outside; empty if it was not."""
+    estimates: Mapping[str, Mapping[str, Any]]
+    """What attempts took before: specialist -> `p50` and `p95` in seconds, and `n`, how many were seen."""
 
     async def admitted(self) -> Admission:
         """Wait for the dependencies and a slot."""
@@ -41,6 +43,18 @@ class Seat(Protocol):
 
     def working(self, end: Callable[[], None] | None) -> None:
         """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
+
+    def refused(self, wait_s: float) -> None:
+        """Tell that a server had too many requests, and the seconds that it asks to wait."""
+
+    def passed(self) -> None:
+        """Tell that an attempt succeeded."""
+
+    def take_more(self) -> bool:
+        """Take what the task holds once more, if it is free now."""
+
+    def give_more(self) -> None:
+        """Give that back."""
 
     def release(self) -> None:
         """Give the slot back."""

@@ -126,6 +126,15 @@ class TaskPolicy(Strict):
     """Expected seconds of work, for ordering and for `explain`."""
 
 
+class Rate(Strict):
+    """How fast something may be used; counted over all runs of a process."""
+
+    starts_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Tasks that start in a second, evenly spaced."""
+    tokens_per_min: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Tokens that tasks may use in a minute, as they report them."""
+
+
 class PlanConfig(Strict):
     """Limits and strategy of the run; what is not set comes from the caller's defaults."""
 
@@ -143,6 +152,8 @@ class PlanConfig(Strict):
     """Tasks of one specialist that work at the same time, by its name."""
     memory_mb: Units | None = None
     """Memory for all tasks that work at the same time, in MiB, shared out by their `memory_mb`."""
+    rates: dict[Name, Rate] = Field(default_factory=dict)
+    """Rates of pools and of specialists, by name."""
     exclusive_groups: Literal["refuse", "serialize"] = "refuse"
     """What becomes of a `parallel_group` that holds an exclusive task beside others."""
     on_failure: OnFailure = "continue"

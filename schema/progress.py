@@ -88,6 +88,16 @@ class TaskFinished(TypedDict):
     total: int
 
 
+class PoolChanged(TypedDict):
+    """Fewer, or more, tasks are let through to a pool or a specialist."""
+
+    type: Literal["pool_changed"]
+    pool: str
+    limit: int | None
+    """Tasks that work at the same time; `None` for no limit of this kind any more."""
+    why: str
+
+
 class RunFinished(TypedDict):
     """The summary is there."""
 
@@ -96,6 +106,14 @@ class RunFinished(TypedDict):
 
 
 ProgressEvent = (
-    RunStarted | TaskQueued | TaskStarted | AttemptEnded | AttemptFailed | TaskPaused | TaskFinished | RunFinished
+    RunStarted
+    | TaskQueued
+    | TaskStarted
+    | AttemptEnded
+    | AttemptFailed
+    | TaskPaused
+    | TaskFinished
+    | PoolChanged
+    | RunFinished
 )
 """Any of the events; `type` tells which."""
