@@ -103,7 +103,6 @@ class Effort:
     __slots__ = (
         "account",
         "config",
-        "estimates",
         "occasion",
         "outputs",
         "runtime",
@@ -132,7 +131,6 @@ class Effort:
         self.outputs = outputs
         self.runtime = runtime
         self.config = config
-        self.estimates = seat.estimates
         self.timeout_s = self._timeout_s()
 
     async def result(self) -> dict[str, Any]:
@@ -219,7 +217,7 @@ class Effort:
         return given if given is not None else self._observed_p95(worker)
 
     def _observed_p95(self, worker: Worker) -> float | None:
-        seen = self.estimates.get(worker.specialist.name) or {}
+        seen = self.seat.estimates.get(worker.specialist.name) or {}
         return seen["p95"] if seen.get("n", 0) >= ENOUGH else None
 
     def _timeout_s(self) -> float | None:

@@ -1,13 +1,13 @@
 """A second attempt beside a slow first one; the first answer wins.
 
-Dean and Barroso, "The Tail at Scale" (CACM 56, 2013): a copy that is sent after the 95th percentile of what answers take
-cuts the tail, and costs a few percent more work.
+Dean and Barroso, "The Tail at Scale" (CACM 56, 2013): a copy that is sent after the 95th percentile of what answers
+take cuts the tail, and costs a few percent more work.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from .seat import Seat
@@ -30,13 +30,13 @@ async def hedged(first: Start, second: Start, after_s: float, seat: Seat) -> Any
         after_s: seconds before that.
         seat: gives room beside the task's own, if there is any.
     """
-    running = {asyncio.ensure_future(first())}
+    running = {asyncio.create_task(first())}
     room = False
     try:
         await asyncio.wait(running, timeout=after_s)
         while not room and not any(work.done() for work in running):
             if room := seat.take_more():
-                running.add(asyncio.ensure_future(second()))
+                running.add(asyncio.create_task(second()))
             else:
                 await asyncio.wait(running, timeout=LOOK_S)
         return await _first_answer(running)
@@ -48,7 +48,7 @@ async def hedged(first: Start, second: Start, after_s: float, seat: Seat) -> Any
             seat.give_more()
 
 
-async def _first_answer(running: set[asyncio.Future[Any]]) -> Any:
+async def _first_answer(running: Collection[asyncio.Task[Any]]) -> Any:
     left = set(running)
     while True:
         done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
