@@ -13,12 +13,15 @@ from typing import Annotated, Any, Literal, TypedDict
 from langgraph.channels.delta import DeltaChannel
 
 from .reducers import append_new, last, merge_results
+from .schema.aggregate import Aggregate
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
 from .schema.plan import Plan, Task
 from .schema.policy import Fallback, PlanConfig, Retry, Schedule, TaskPolicy
 from .schema.results import CheckReport, Decision, Finding, Metrics, Report, Review, Summary, TaskResult, TaskStatus
+from .schema.skip import Skip
 
 __all__ = [
+    "Aggregate",
     "CheckReport",
     "Decision",
     "EventsError",
@@ -37,6 +40,7 @@ __all__ = [
     "Review",
     "RunContext",
     "RunError",
+    "Skip",
     "State",
     "Summary",
     "Task",

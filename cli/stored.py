@@ -14,6 +14,7 @@ from ..graph.checkpoints import Database, list_threads
 from ..graph.run import report
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
+from ..schema.aggregate import AGGREGATE
 from ..schema.errors import FanwiseError, RunError
 from ..schema.results import Report
 from ..schema.words import Nearest
@@ -61,7 +62,7 @@ async def stored_report(database: Database, thread_id: str, plan: Plan, *, whole
 
 def viewing_graph(database: Database, plans: Iterable[Plan]) -> Graph:
     """Return a graph that has a node for every specialist of the plans, to look at their runs, not to run them."""
-    names = {task["specialist"] for plan in plans for task in plan["tasks"]} - RESERVED
+    names = {task["specialist"] for plan in plans for task in plan["tasks"]} - RESERVED - {AGGREGATE}
     plain = sorted(name for name in names if name and not any(mark in name for mark in "|:"))
     here = [Specialist(name, _not_here) for name in plain]
     return build_graph(here, checkpointer=database.saver, store=database.store)

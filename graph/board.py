@@ -17,6 +17,7 @@ from langgraph.runtime import RunControl, Runtime
 
 from ..nodes.seat import Admission
 from ..schema.progress import PoolChanged, ProgressEvent, TaskQueued
+from ..schema.results import standing
 from .gates import SHARED
 from .resources import MEMORY, SLOTS, demand_of
 from .rules import FAILED
@@ -99,7 +100,7 @@ class Board:
             self._schedule.add(
                 seat.task_id,
                 seat.depends_on,
-                known={need: result["status"] for need, result in known.items()},
+                known={need: standing(result) for need, result in known.items()},
                 run_if=task.get("run_if", "all_success"),
                 rank=send.get("rank", 0.0),
                 order=send.get("order", 0),
@@ -127,7 +128,7 @@ class Board:
         if self._fails_fast and self._stopped is None and seat is not None and seat.required:
             self._fail_fast(task_id, result["status"])
         self._leave(task_id)
-        self._schedule.settle(task_id, result["status"])
+        self._schedule.settle(task_id, standing(result))
         self.wake()
 
     def cancel(self, by: str, tasks: Collection[str], reason: str) -> None:
@@ -142,6 +143,7 @@ class Board:
         for task_id in ending - self.results.keys():
             self._cancelled[task_id] = reason
             if (seat := self._seats.get(task_id)) is not None:
+                seat.unneeded = True
                 seat.cut_short(reason)
 
     def _fail_fast(self, task_id: str, status: str) -> None:
@@ -219,7 +221,7 @@ class Board:
             if task_id not in self._seats and task_id not in self.results:
                 self.results[task_id] = result
                 self.completed += 1
-                self._schedule.settle(task_id, result["status"])
+                self._schedule.settle(task_id, standing(result))
         self.wake()
 
     def _advance(self) -> None:

@@ -10,6 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import Checkpointer
 
+from ..nodes.aggregator import Means
 from ..nodes.effort import Worker
 from ..nodes.planner import Planner
 from ..nodes.review_plan import PlanReview
@@ -18,6 +19,8 @@ from ..nodes.specialists import built_in
 from ..nodes.summary import Summarizer, summarize
 from ..nodes.worker import make_node
 from ..plans.registry import load_workflows
+from ..reducers.combining import Fold
+from ..schema.aggregate import AGGREGATE
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import FanwiseError
 from ..schema.plan import Plan
@@ -53,6 +56,7 @@ def build_graph(
     workflows: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
     summarizer: Summarizer = summarize,
+    functions: Mapping[str, Fold] | None = None,
     max_tasks: int = MAX_TASKS,
     batch_size: int = BATCH_SIZE,
     keep_apart: int | None = None,
@@ -69,6 +73,8 @@ def build_graph(
         workflows: folders with the user's own workflow files.
         defaults: defaults for a plan's `config`, below what the plan sets.
         summarizer: writes the summary; the deterministic one if not given.
+        functions: functions of two values (what there is so far, and the next output) by the name that plans use, for
+            `aggregate: {strategy: reduce, function: NAME}` and `{strategy: merge, mode: NAME}`.
         max_tasks: the largest number of tasks that a plan may have.
         batch_size: tasks in one level of fan-out; larger supersteps are sent in batches.
         keep_apart: outputs of more bytes than this, as JSON, are kept in the store and not in the run's state; their
@@ -76,20 +82,24 @@ def build_graph(
         name: the compiled graph's name.
 
     Raises:
-        FanwiseError: two specialists share a name, or one can't be used.
+        FanwiseError: two specialists share a name, or one, or a function, can't be used.
         PlanError: a workflow file or the defaults are wrong.
     """
     if model is not None:
         raise FanwiseError(
             "planning with a model is not in this version: leave `model` out and give a plan or a workflow"
         )
-    known = {**built_in(), **as_specialists(specialists)}
+    own = as_specialists(specialists)
+    if AGGREGATE in own:
+        raise FanwiseError(f"a specialist can't be called {AGGREGATE!r}: tasks that combine others are done by it")
+    known = {**built_in(), **own}
     _check_names(known)
     Plan(name=name, tasks=()).with_config(defaults or {})
-    planner = Planner(known, load_workflows(*workflows), dict(defaults or {}), max_tasks)
+    means = Means.of(functions or {}, summarizer)
+    planner = Planner(known, load_workflows(*workflows), dict(defaults or {}), max_tasks, means.functions)
     seating = Seating()
     workers = {name_: Worker.of(item) for name_, item in known.items()}
-    work = make_node(workers, seating, keep_apart)
+    work = make_node(workers, seating, keep_apart, means)
 
     builder = StateGraph(State, context_schema=RunContext, input_schema=Input, output_schema=Output)
     builder.add_node(PLANNER, planner_node(planner))

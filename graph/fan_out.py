@@ -8,8 +8,10 @@ from typing import Any
 
 from langgraph.types import Send
 
+from ..schema.aggregate import branch_terms
 from ..schema.dag import is_topological, only_for, topological, upward_ranks
 from ..schema.policy import PlanConfig
+from ..schema.results import standing
 from .conflicts import goes_behind
 from .estimates import estimated_seconds, known_seconds
 from .names import BATCH, SYNTHESIZER
@@ -54,9 +56,9 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
     ranks = upward_ranks(graph, {task_id: estimated_seconds(task, known) for task_id, task in left.items()}, chosen)
     order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     if phased or config["schedule"] == "phased":
-        statuses = {task_id: result["status"] for task_id, result in results.items()}
+        statuses = {task_id: standing(result) for task_id, result in results.items()}
         chosen = [t for t in chosen if _is_decided(left[t], statuses)]
-    groups = state.get("groups") or {}
+    groups, tasks = state.get("groups") or {}, {task["id"]: task for task in plan["tasks"]}
     touching = [left[task_id] for task_id in chosen if left[task_id].get("reads") or left[task_id].get("writes")]
     behind = goes_behind(touching)
     sends = [
@@ -67,11 +69,18 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
             "order": order[task_id],
             **({"group": groups[task_id]} if task_id in groups else {}),
             **({"after": behind[task_id]} if task_id in behind else {}),
-            **({"alone": only_for(graph, task_id)} if "aggregate" in left[task_id] else {}),
+            **(_combining(left[task_id], graph, tasks) if "aggregate" in left[task_id] else {}),
         }
         for task_id in chosen
     ]
     return _packed(sends, _shared(state, config, results), batch_size)
+
+
+def _combining(
+    task: Mapping[str, Any], graph: Mapping[str, Sequence[str]], tasks: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a task that combines others is told of them."""
+    return {"alone": only_for(graph, task["id"]), "branches": branch_terms(task, tasks)}
 
 
 def fan_out_batch(state: Mapping[str, Any]) -> list[Send]:
@@ -93,7 +102,7 @@ def _with_defaults(task: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
 
 
 def _is_decided(task: Mapping[str, Any], statuses: Mapping[str, str]) -> bool:
-    rule = task.get("run_if", "all_success")
+    rule = "all_done" if "aggregate" in task else task.get("run_if", "all_success")
     return verdict(rule, task.get("depends_on", ()), statuses).action != "wait"
 
 

@@ -42,6 +42,7 @@ class Seat:
         "reason",
         "required",
         "task_id",
+        "unneeded",
     )
 
     def __init__(self, board: Board, send: Mapping[str, Any], branch: str) -> None:
@@ -57,6 +58,7 @@ class Seat:
         self.reason = ""
         self.ready_at: float | None = None
         self.cut = ""
+        self.unneeded = False
         self.estimates: Mapping[str, Mapping[str, Any]] = board.estimates
         self._board = board
         self._known: Mapping[str, Result] = send.get("results") or {}

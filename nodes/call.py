@@ -115,7 +115,7 @@ def make_call(specialist: Specialist) -> tuple[Call, bool]:
 
     async def call_in_thread(given: Given) -> Any:
         named = arguments(given)
-        outcome = await _in_thread(lambda: work(**named), name=f"fanwise-{given.task['id']}")
+        outcome = await in_thread(lambda: work(**named), name=f"fanwise-{given.task['id']}")
         return await outcome if inspect.isawaitable(outcome) else outcome
 
     return call_in_thread, True
@@ -215,7 +215,7 @@ def _left(stop: SystemExit) -> RuntimeError:
     return RuntimeError(f"the specialist called exit({stop.code!r})")
 
 
-async def _in_thread(work: Callable[[], Any], *, name: str) -> Any:
+async def in_thread(work: Callable[[], Any], *, name: str) -> Any:
     """Run blocking work on a thread of its own.
 
     Not in the loop's pool: that has few threads, and a call that outlives its time-out would keep one of them, and the

@@ -174,7 +174,8 @@ class Effort:
         told: AttemptEnded | None = begun_with
         seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
         try:
-            results = {need: await self.outputs.whole(result) for need, result in seat.results().items()}
+            there = {need: result for need, result in seat.results().items() if not result.get("by_choice")}
+            results = {need: await self.outputs.whole(result) for need, result in there.items()}
             output = to_json(await run_attempt(self._call(worker, results), self.timeout_s, seat))
             seat.passed()
             return output

@@ -16,6 +16,7 @@ from ..schema.checks import MAX_TASKS, check_exclusives, check_specialists
 from ..schema.errors import PlanError, Problem
 from ..schema.plan import Plan
 from ..schema.results import TaskResult
+from ..schema.task_checks import check_functions
 from ..state import RunContext, State
 from .review import moment
 from .router import Route, route
@@ -41,6 +42,8 @@ class Planner:
     """The caller's defaults for a plan's configuration."""
     max_tasks: int = MAX_TASKS
     """The largest number of tasks that a plan may have."""
+    functions: Collection[str] = ()
+    """Names of the caller's functions that combine results."""
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = lambda: uuid4().hex
 
@@ -54,6 +57,8 @@ class Planner:
         plan, why, warnings = self._plan(state, context)
         plan = self._configured(plan, context)
         plan = with_exclusives(plan, self.specialists)
+        if problems := check_functions(plan.tasks, self.functions):
+            raise PlanError(problems)
         skipped, more = unknown_tasks(plan, self.specialists)
         deadline = plan.config.deadline_s
         until = plan.config.review_timeout_s if plan.config.review else None

@@ -20,6 +20,8 @@ class Seat(Protocol):
     """When it was queued last: the dependencies were there, or a pause was over; on the event loop's clock."""
     cut: str
     """Why the work was cut short from outside; empty if it was not."""
+    unneeded: bool
+    """Whether it was because what needed the task went on without it."""
     estimates: Mapping[str, Mapping[str, Any]]
     """What attempts took before: specialist -> `p50` and `p95` in seconds, and `n`, how many were seen."""
 

@@ -14,8 +14,11 @@ from langgraph.runtime import Runtime, get_runtime
 from ..schema.progress import TaskFinished, TaskPaused
 from ..schema.results import Decision
 from ..schema.review import Question, from_args
+from ..schema.skip import Skip
+from .aggregator import Aggregation, Means
 from .attempt import AttemptCut, run_attempt
 from .call import Occasion
+from .conditions import ConditionError, prepared, skippable
 from .effort import Account, Effort, Worker, queue_again
 from .outputs import Outputs
 from .review import Asker, ask, moment, task_question
@@ -24,6 +27,9 @@ from .steps import durable, in_line
 
 TakeSeat = Callable[[Mapping[str, Any], Runtime[Any], RunnableConfig], Seat]
 """Gives a branch its place on the board; called before the branch's first await."""
+
+NO_MEANS = Means()
+"""For graphs whose caller gave nothing to combine results with."""
 
 Step = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a piece of a branch's work that must not be done twice."""
@@ -57,8 +63,9 @@ class Branch:
     async def run(self) -> dict[str, Any]:
         """Return the update of the graph's state: this task's result."""
         try:
-            admission = await self.seat.admitted()
-            result = await self._work() if admission == "start" else self._not_started(admission)
+            result = await self._result()
+            if result["status"] == "cancelled" and self.seat.unneeded:
+                result = {**result, "by_choice": True}
             kept = await self.outputs.put_away(result)
         except BaseException as stop:
             self._tell_pause(stop)
@@ -69,6 +76,18 @@ class Branch:
         if self.account.warnings:
             update["warnings"] = self.account.warnings
         return update
+
+    async def _result(self) -> dict[str, Any]:
+        admission = await self.seat.admitted()
+        if admission != "start":
+            return self._not_started(admission)
+        try:
+            self.task = await prepared(self.task, self.seat.results(), self.outputs)
+            return await self._work()
+        except Skip as skip:
+            return {**self._ended("skipped", error=skip.reason), "by_choice": True}
+        except ConditionError as error:
+            return self._ended("failed", error=str(error))
 
     def _not_started(self, admission: Admission) -> dict[str, Any]:
         if admission == "skip":
@@ -118,7 +137,10 @@ class Branch:
 
     async def _attempted(self, occasion: Occasion) -> dict[str, Any]:
         async def attempts() -> dict[str, Any]:
-            result = await self._effort(occasion, get_runtime(), get_config()).result()
+            try:
+                result = await self._effort(occasion, get_runtime(), get_config()).result()
+            except Skip as skip:
+                result = {**self._ended("skipped", error=skip.reason), "by_choice": True}
             return self.account.saved(await self.outputs.put_away(result))
 
         result = self.account.restore(await self.step("attempts", attempts))
@@ -185,12 +207,29 @@ class Branch:
         )
 
 
+class Combining(Branch):
+    """The work of a branch whose task combines others."""
+
+    __slots__ = ("aggregation",)
+
+    def __init__(self, send: Mapping[str, Any], *rest: Any, means: Means) -> None:
+        super().__init__(send, *rest)
+        self.aggregation = Aggregation(send, self.account, self.seat, self.outputs, means)
+
+    async def _result(self) -> dict[str, Any]:
+        result = await self.aggregation.result()
+        return self._not_started(result) if isinstance(result, str) else result
+
+
 def _told(what: str, decision: Decision) -> str:
     return f"{what}: {decision.message}" if decision.message else what
 
 
-def make_node(workers: Mapping[str, Worker], take_seat: TakeSeat, keep_apart: int | None = None) -> Callable[..., Any]:
+def make_node(
+    workers: Mapping[str, Worker], take_seat: TakeSeat, keep_apart: int | None = None, means: Means = NO_MEANS
+) -> Callable[..., Any]:
     """Return the async node function that all specialists share; `keep_apart` is the limit of `Outputs`."""
+    workers = {name: skippable(worker) for name, worker in workers.items()}
 
     async def work(
         send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig, is_sync: bool = False
@@ -198,6 +237,7 @@ def make_node(workers: Mapping[str, Worker], take_seat: TakeSeat, keep_apart: in
         seat = take_seat(send, runtime, config)
         bounded = is_sync or config.get("max_concurrency") is not None  # a step would wait for its branch to end
         outputs = Outputs.of(runtime, config, keep_apart)
-        return await Branch(send, seat, runtime, config, workers, in_line if bounded else durable, outputs).run()
+        given = (send, seat, runtime, config, workers, in_line if bounded else durable, outputs)
+        return await (Combining(*given, means=means) if "aggregate" in send["task"] else Branch(*given)).run()
 
     return work

@@ -17,13 +17,15 @@ Results = Mapping[str, Mapping[str, Any]]
 def run_status(tasks: Sequence[Mapping[str, Any]], results: Results, config: Mapping[str, Any]) -> RunStatus:
     """Return how a finished run ended.
 
-    *succeeded* if every task did (a fallback counts); *partial* if every required one did, or, with
-    `on_failure: soft`, at least `min_success` did; else *failed*.
+    *succeeded* if every task did (a fallback counts, and what was skipped or cancelled by choice); *partial* if every
+    required one did, or, with `on_failure: soft`, at least `min_success` did; else *failed*.
     """
-    succeeded = {task["id"] for task in tasks if results.get(task["id"], {}).get("status") == "succeeded"}
-    if len(succeeded) == len(tasks):
+    ended = {task["id"]: results.get(task["id"], {}) for task in tasks}
+    succeeded = {task_id for task_id, result in ended.items() if result.get("status") == "succeeded"}
+    good = succeeded | {task_id for task_id, result in ended.items() if result.get("by_choice")}
+    if len(good) == len(tasks):
         return "succeeded"
-    if all(task["id"] in succeeded for task in tasks if task.get("required", True)):
+    if all(task["id"] in good for task in tasks if task.get("required", True)):
         return "partial"
     enough = config.get("min_success")
     if config.get("on_failure") == "soft" and len(succeeded) >= (enough or 1):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from .cycles import find_cycles
 from .draft import Draft
 from .errors import Problem
+from .task_checks import check_tasks
 from .words import Loc, Nearest, got, listed, name_text, shown
 
 CYCLE_SHOWN = 20
@@ -60,6 +61,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
     check_config(draft, count)
     check_reviews(draft)
     check_needs(draft)
+    check_tasks(draft)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
         draft.problems.extend(_unknown_specialists(draft, rules.specialists))
 
@@ -231,7 +233,7 @@ def check_exclusives(plan: Any, exclusive: Collection[str]) -> list[Problem]:
 def check_needs(draft: Draft) -> None:
     """Note what tasks ask of pools that there are not, or more than there is."""
     pools, memory = _config_value(draft, "pools", {}), _config_value(draft, "memory_mb")
-    nearest = Nearest(pools if isinstance(pools, Mapping) else ())
+    nearest = Nearest(pool for pool in pools if isinstance(pool, str)) if isinstance(pools, Mapping) else Nearest(())
     for index, task in enumerate(draft.tasks):
         needs, wants = _member(task, "needs", {}), _member(task, "memory_mb")
         for pool, units in needs.items() if isinstance(needs, Mapping) and isinstance(pools, Mapping) else ():

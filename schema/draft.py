@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from .aggregate import AGGREGATE
 from .errors import Problem
 from .words import Loc, got, path_text, shown
 
@@ -114,6 +115,14 @@ def _task(draft: Draft, index: int, task: Any) -> Any:
         changed["depends_on"] = [_text(need) if type(need) is int else need for need in needs]
     if "input" in task and not _checked(draft, ("tasks", index, "input"), task["input"]):
         changed["input"] = None
+    aggregate = task.get("aggregate")
+    if aggregate is not None and task.get("specialist") is None:
+        changed["specialist"] = AGGREGATE
+    elif aggregate is None and "aggregate" in task:
+        task = {key: value for key, value in task.items() if key != "aggregate"}
+    if isinstance(aggregate, Mapping) and "initial" in aggregate:
+        if not _checked(draft, ("tasks", index, "aggregate", "initial"), aggregate["initial"]):
+            changed["aggregate"] = {**aggregate, "initial": None}
     fallback = task.get("fallback")
     if isinstance(fallback, Mapping) and "output" in fallback:
         if not _checked(draft, ("tasks", index, "fallback", "output"), fallback["output"]):

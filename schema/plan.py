@@ -12,11 +12,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
+from .aggregate import Aggregate
 from .checks import MAX_TASKS, Rules, check_whole
 from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
-from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Retry, Strict, TaskPolicy
+from .expressions import Expression
+from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Retry, Strict, TaskPolicy, Units
 from .source import MAX_BYTES
 from .translate import note_errors
 from .words import Loc, got
@@ -37,6 +39,14 @@ class Task(TaskPolicy):
     """Ids of the tasks whose results this one needs. An id that is there twice counts once."""
     parallel_group: Annotated[int, Field(ge=0)] | None = None
     """Groups run one after another, the members of one side by side; becomes dependencies."""
+    when: Expression | None = None
+    """Skips the task where this JMESPath expression over `input`, `results` and `status` is not true."""
+    transform: Expression | None = None
+    """Makes the task's input out of the same; an object is merged over an input that is one too."""
+    aggregate: Aggregate | None = None
+    """Combines the dependencies' results, in the place of a specialist."""
+    weight: Units = 1.0
+    """What the task's answer counts for where its result is voted on."""
 
 
 class Plan(Strict):
@@ -145,5 +155,6 @@ FIELDS = {
     "hedge": tuple(Hedge.model_fields),
     "adaptive_timeout": tuple(AdaptiveTimeout.model_fields),
     "fallback": tuple(Fallback.model_fields),
+    "aggregate": tuple(Aggregate.model_fields),
 }
 """Names of the fields by the field that holds the object."""

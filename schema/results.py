@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -83,10 +84,20 @@ class TaskResult(Record):
     reviews: tuple[Review, ...] = ()
     """What a person decided about it, in order."""
 
+    by_choice: bool = False
+    """Whether the plan or the task itself chose that it should not run, or not to its end: its `when` was not true, its
+    specialist had nothing to do, or what it was for went on without it. Such a task does not count against the run."""
+
     @property
     def ok(self) -> bool:
         """Whether the task succeeded."""
         return self.status == "succeeded"
+
+
+def standing(result: Mapping[str, Any]) -> str:
+    """Return the status by which those that depend on a task judge it: skipped by its own choice is as good as done."""
+    status: str = result["status"]
+    return "succeeded" if status == "skipped" and result.get("by_choice") else status
 
 
 class Finding(Record):

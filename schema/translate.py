@@ -32,6 +32,11 @@ HABITS: Mapping[str, Mapping[str, str]] = {
         "arguments": "input",
         "retries": "retry",
         "trigger_rule": "run_if",
+        "aggregation": "aggregate",
+        "combine": "aggregate",
+        "condition": "when",
+        "if": "when",
+        "input_transform": "transform",
     },
     "config": {
         "concurrency": "max_parallel",
@@ -43,6 +48,16 @@ HABITS: Mapping[str, Mapping[str, str]] = {
     },
     "retry": {"attempts": "max_attempts", "retries": "max_attempts", "delay": "initial_s", "max_delay": "max_s"},
     "fallback": {"value": "output", "default": "output", "agent": "specialist"},
+    "aggregate": {
+        "type": "strategy",
+        "kind": "strategy",
+        "merge_strategy": "mode",
+        "quorum": "first",
+        "handle_nulls": "nulls",
+        "validator": "valid",
+        "min_quality_score": "min_quality",
+        "min_success": "min_results",
+    },
     "": {"steps": "tasks", "jobs": "tasks", "title": "name", "settings": "config", "options": "config"},
 }
 """What other systems call a field -> what it is called here, by the kind of object."""
@@ -50,10 +65,16 @@ HABITS: Mapping[str, Mapping[str, str]] = {
 SYNONYMS = {"tasks": TASK_SYNONYMS, "config": CONFIG_SYNONYMS}
 """Second names that are read, by the kind of object."""
 
-HOLDERS = {"tasks": "of a task", "config": "under 'config'", "retry": "under 'retry'", "": "at the top of the plan"}
+HOLDERS = {
+    "tasks": "of a task",
+    "config": "under 'config'",
+    "retry": "under 'retry'",
+    "aggregate": "under 'aggregate'",
+    "": "at the top of the plan",
+}
 """Where a field that was written in the wrong place belongs."""
 
-JSON_FIELDS = frozenset({"input", "output", "default"})
+JSON_FIELDS = frozenset({"input", "output", "default", "initial"})
 """Fields that hold any JSON value; pydantic names the value's types in the place of an error inside."""
 
 
@@ -106,7 +127,9 @@ def _unknown_field(name: str, holder: str, fields: Fields) -> tuple[str, str]:
 
 
 def _best_holder(places: Sequence[str], holder: str) -> str:
-    preferred = ("retry", "tasks", "config", "") if holder == "tasks" else ("config", "tasks", "retry", "")
+    preferred = ("retry", "aggregate", "tasks", "config", "")
+    if holder != "tasks":
+        preferred = ("config", "tasks", "retry", "aggregate", "")
     return next(place for place in preferred if place in places)
 
 
@@ -140,6 +163,7 @@ _OBJECTS = {
     "retry": "an object such as {max_attempts: 3}",
     "needs": "units of pools, such as {api: 1} (what a task waits for stands in 'depends_on')",
     "fallback": "an object such as {output: ...} or {specialist: ...}",
+    "aggregate": "an object such as {strategy: merge}",
     "params": "an object such as {description: ..., default: ...}",
 }
 

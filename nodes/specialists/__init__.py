@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..specialist import Specialist
+from .aggregate import aggregate
 from .checks import CHECKS
 from .wait import wait
 
@@ -16,4 +17,4 @@ def known_names(own: Iterable[Specialist] = ()) -> set[str]:
 
 def built_in() -> dict[str, Specialist]:
     """Return the specialists that every graph has, by name."""
-    return {item.name: item for item in (wait, *CHECKS)}
+    return {item.name: item for item in (wait, aggregate, *CHECKS)}

@@ -1,0 +1,158 @@
+"""The branch of a task that combines others: it watches them, and goes on as soon as the outcome is certain."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+
+from ..reducers.aggregation import Branch, Done, Fail, Nothing, Take, Wait, verdict
+from ..reducers.combining import CombineError, Fold, combined
+from ..schema.aggregate import BUILT_IN, MODES, Aggregate, own_function
+from ..schema.errors import FanwiseError
+from ..schema.expressions import ExpressionError
+from ..schema.progress import TaskStarted
+from .attempt import AttemptCut, AttemptTimedOut, run_attempt
+from .call import in_thread, to_json
+from .effort import Account, describe
+from .outputs import Outputs
+from .review import moment
+from .seat import Admission, Seat
+from .summary import Summarizer, summarize
+
+Results = Mapping[str, Mapping[str, Any]]
+"""Task id -> `TaskResult` as a dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the caller gave for combining results."""
+
+    functions: Mapping[str, Fold] = field(default_factory=dict)
+    """Functions of two values, by the name that plans use."""
+    summarizer: Summarizer = summarize
+    """Writes the summary of `strategy: synthesize`."""
+
+    @classmethod
+    def of(cls, functions: Mapping[str, Fold], summarizer: Summarizer = summarize) -> Means:
+        """Return the means of a graph.
+
+        Raises:
+            FanwiseError: a function can't be called, or has the name of one that is there anyway.
+        """
+        for name, function in functions.items():
+            if name in MODES | BUILT_IN:
+                raise FanwiseError(
+                    f"a function can't be called {name!r}: there is a built-in one; give it another name"
+                )
+            if not callable(function):
+                raise FanwiseError(
+                    f"function {name!r}: {type(function).__name__} is no function; give one of two values"
+                )
+        return cls(dict(functions), summarizer)
+
+
+class Aggregation:
+    """The work of one task that combines others, from its place on the board to its result."""
+
+    def __init__(self, send: Mapping[str, Any], account: Account, seat: Seat, outputs: Outputs, means: Means) -> None:
+        self.task: Mapping[str, Any] = send["task"]
+        self.spec = Aggregate.model_validate(self.task["aggregate"])
+        self.branches = [Branch(**terms) for terms in send["branches"]]
+        self.account = account
+        self.seat = seat
+        self.outputs = outputs
+        self.means = means
+        self._whole: dict[str, Mapping[str, Any]] = {}
+
+    async def result(self) -> dict[str, Any] | Admission:
+        """Return the task's result; or what the board says, where that comes before the outcome is certain."""
+        while True:
+            admission = await self.seat.changed()
+            if admission is not None:
+                return admission
+            try:
+                results = await self._results()
+                said = verdict(self.spec, self.branches, results)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # an output that was kept apart is gone
+                said, results = Fail(describe(error)), {}
+            if not isinstance(said, Wait):
+                return await self._decided(said, results)
+
+    async def _results(self) -> Results:
+        """Return the results that are there, with their whole outputs."""
+        for need, result in self.seat.results().items():
+            if need not in self._whole:
+                self._whole[need] = await self.outputs.whole(result)
+        return {branch.id: self._whole[branch.id] for branch in self.branches if branch.id in self._whole}
+
+    async def _decided(self, said: Done | Fail | Nothing | Take, results: Results) -> dict[str, Any]:
+        if isinstance(said, Nothing):
+            return {**self.account.result(self.task, "skipped", error=said.reason), "by_choice": True}
+        self.account.attempts = 1
+        self.account.started_at = moment(time.time())
+        self.seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=1))
+        if isinstance(said, Done | Take) and said.cancel and self.spec.cancel_rest:
+            own = said.reason if isinstance(said, Done) else "enough others succeeded"
+            self.seat.cancel(said.cancel, f"{own} (task {self.task['id']!r})")
+        if isinstance(said, Done):
+            return self.account.result(self.task, "succeeded", output=said.output)
+        return self._failed("failed", said.error) if isinstance(said, Fail) else await self._taken(said, results)
+
+    async def _taken(self, said: Take, results: Results) -> dict[str, Any]:
+        begun, timeout_s = time.monotonic(), self.task.get("timeout_s")
+        try:
+            output = to_json(await run_attempt(self._combined(said.branches, results), timeout_s, self.seat))
+        except AttemptCut:
+            return self.account.result(self.task, "cancelled", error=self.seat.cut)
+        except AttemptTimedOut:
+            self._warn()
+            return self._failed("timed_out", f"no answer within {timeout_s:g} s")
+        except GraphBubbleUp:
+            raise
+        except (CombineError, ExpressionError) as error:
+            return self._failed("failed", str(error))
+        except Exception as error:
+            return self._failed("failed", describe(error))
+        finally:
+            self.account.worked_s = time.monotonic() - begun
+        return self.account.result(self.task, "succeeded", output=output)
+
+    async def _combined(self, branches: Sequence[str], results: Results) -> Any:
+        spec, functions = self.spec, self.means.functions
+        if spec.strategy == "synthesize":
+            request = self.task.get("description") or ""
+            summary = await in_thread(lambda: self.means.summarizer(results, request=request), name=self._thread)
+            return summary.model_dump(mode="json")
+        outputs = [(name, results[name]["output"]) for name in branches]
+        own = own_function(spec.model_dump())
+        if own is None:
+            return combined(spec, outputs, {})
+        if own[1] not in functions:
+            raise CombineError(f"there is no function {own[1]!r}; give it to `build_graph(functions=...)`")
+        copied = copy.deepcopy(outputs)  # a function may change what it is given
+        return await in_thread(lambda: combined(spec, copied, functions), name=self._thread)
+
+    @property
+    def _thread(self) -> str:
+        return f"fanwise-{self.task['id']}"
+
+    def _failed(self, status: str, error: str) -> dict[str, Any]:
+        fallback = self.task.get("fallback")
+        if fallback:
+            return self.account.result(
+                self.task, "succeeded", output=fallback.get("output"), error=error, fallback=True
+            )
+        return self.account.result(self.task, status, error=error)
+
+    def _warn(self) -> None:
+        self.account.warnings.append(
+            f"task {self.task['id']!r} was ended and abandoned: its function goes on in its thread, "
+            "and what it returns is discarded"
+        )

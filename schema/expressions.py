@@ -1,0 +1,173 @@
+"""Safe expressions over inputs and results: JMESPath, compiled and checked before anything runs, with bounds.
+
+JMESPath only selects and reshapes: it calls no code, reads no file and has no loops. What it lacks is a bound, since a
+short expression can double its value again and again; `Bounded` gives it one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError, LexerError, ParseError
+from jmespath.functions import Functions
+from jmespath.parser import ParsedResult
+from jmespath.visitor import TreeInterpreter
+from pydantic import Field
+
+from .errors import FanwiseError
+from .words import Nearest, listed, one_of, shown
+
+Expression = Annotated[str, Field(min_length=1, max_length=1000)]
+"""A JMESPath expression of up to 1,000 characters."""
+
+NAMES = ("input", "results", "status")
+"""What the expressions of a task can look at: its input, its dependencies' outputs, and how they ended."""
+
+MAX_SIZE = 10_000_000
+"""Values, and characters of text, in what an expression makes."""
+
+
+class ExpressionError(FanwiseError):
+    """An expression could not be evaluated on the values that are there."""
+
+
+def evaluate(expression: str, data: Any) -> Any:
+    """Return what an expression says of some JSON value.
+
+    Raises:
+        ExpressionError: it does not fit the value, or makes too large a one.
+    """
+    try:
+        parsed = _compiled(expression).parsed
+        return Bounded().visit(parsed, data)
+    except (JMESPathError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ExpressionError(f"{shown(expression)}: {_told(error)}") from None
+
+
+def is_true(value: Any) -> bool:
+    """Tell whether a value counts as true: all but `false`, `null`, and empty text, lists and objects."""
+    return not (value is None or value is False or (isinstance(value, str | list | dict) and not value))
+
+
+def problems(expression: str, names: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what is wrong with an expression: its grammar, its functions, names that it can't look at.
+
+    Args:
+        expression: the text.
+        names: what there is at the top; anything will do if empty.
+    """
+    try:
+        parsed = _compiled(expression).parsed
+    except (JMESPathError, ValueError, RecursionError) as error:
+        yield f"not a JMESPath expression: {_told(error)}, got {shown(expression)}"
+        return
+    for node in _nodes(parsed):
+        if node["type"] == "function_expression":
+            yield from _function_problems(node)
+    if names:
+        for name in dict.fromkeys(path[0] for path in _paths(parsed) if path[0] not in names):
+            yield f"there is no {shown(name)} to look at{Nearest(names).hint(name, f'; it is {one_of(names)}')}"
+
+
+def looked_at(expression: str, name: str) -> list[str]:
+    """Return the fields under one of the names at the top that an expression looks at, each once."""
+    try:
+        parsed = _compiled(expression).parsed
+    except (JMESPathError, ValueError, RecursionError):
+        return []
+    return list(dict.fromkeys(path[1] for path in _paths(parsed) if len(path) > 1 and path[0] == name))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> ParsedResult:
+    return jmespath.compile(expression)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply; make it flatter"
+    if isinstance(error, ParseError | LexerError):
+        return f"{str(error).splitlines()[0].partition(': Parse error')[0].rstrip(':.')}"
+    return " ".join(str(error).split())
+
+
+def _nodes(parsed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    left = [parsed]
+    while left:
+        node = left.pop()
+        yield node
+        left.extend(child for child in reversed(node.get("children", ())) if isinstance(child, dict))
+
+
+def _function_problems(node: Mapping[str, Any]) -> Iterator[str]:
+    table = Functions.FUNCTION_TABLE
+    name, given = node["value"], len(node["children"])
+    if name not in table:
+        otherwise = f"; known functions: {listed(sorted(table), 40)}"
+        yield f"there is no function {shown(name)}{Nearest(sorted(table)).hint(name, otherwise)}"
+        return
+    signature = table[name]["signature"]
+    variadic = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < len(signature) or (given > len(signature) and not variadic):
+        wanted = f"{'at least ' if variadic else ''}{len(signature)}"
+        yield f"the function {name}() takes {wanted} argument{'s' * (len(signature) != 1)}, got {given}"
+
+
+_INSIDE = frozenset(
+    {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression"}
+)
+"""Nodes whose later children look at what the first one yields, and not at what the whole was given."""
+
+
+def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the fields at the top that an expression looks at, each with the field under it where that is named."""
+    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
+    if node["type"] == "field":
+        yield (node["value"],)
+    elif node["type"] == "expref":
+        return
+    elif node["type"] == "subexpression" and children[0]["type"] == "field" and children[1]["type"] == "field":
+        yield (children[0]["value"], children[1]["value"])
+    else:
+        for child in children[:1] if node["type"] in _INSIDE else children:
+            yield from _paths(child)
+
+
+class Bounded(TreeInterpreter):
+    """JMESPath's interpreter, which stops before a value gets out of hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sizes: dict[int, tuple[int, Any]] = {}
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        """Make a list."""
+        return self._within_bounds(super().visit_multi_select_list(node, value))
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        """Make an object."""
+        return self._within_bounds(super().visit_multi_select_dict(node, value))
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """Call one of JMESPath's own functions."""
+        return self._within_bounds(super().visit_function_expression(node, value))
+
+    def _within_bounds(self, value: Any) -> Any:
+        if self._size(value) > MAX_SIZE:
+            raise ValueError(f"what it makes holds more than {MAX_SIZE:,} values and characters; make it smaller")
+        return value
+
+    def _size(self, value: Any) -> int:
+        """Return how many values and characters there are; a part that stands in two places counts twice."""
+        if isinstance(value, str):
+            return 1 + len(value)
+        if not isinstance(value, list | dict):
+            return 1
+        known = self._sizes.get(id(value))
+        if known is None:
+            parts = value if isinstance(value, list) else [*value, *value.values()]
+            known = self._sizes[id(value)] = (1 + sum(map(self._size, parts)), value)  # held, so that its id stays its
+        return known[0]
