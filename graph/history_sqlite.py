@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from .history_table import TABLES, SqlHistory, Statement
-from .sqlite_checks import check_file, explained, refuse_read_only
+from .sqlite_checks import check_file, explained, refuse_read_only, share_file
 
 PATIENCE_S = 2.0
 """Seconds that a write waits for another one; what is not written then is written with the next batch."""
@@ -39,27 +40,30 @@ class SqliteHistory(SqlHistory):
             connection.execute("COMMIT")
 
     def query(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        """Return the rows that a statement finds; none where there is no file yet."""
+        """Return the rows that a statement finds; none where there is no file, or no table in it, yet."""
         if not self.path.exists():
             return []
-        with self._lock, self._explained(), closing(self._connect()) as connection:
+        address = f"file:{quote(str(self.path.absolute()))}?mode=ro"
+        with self._explained(), closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'fanwise_attempts'").fetchone():
+                return []
             return connection.execute(statement, values).fetchall()
 
     def _connect(self) -> sqlite3.Connection:
-        if not self._is_ready:
-            if self.path.exists():
-                check_file(self.path, "fanwise_attempts", ("thread_id", "task_id", "specialist", "duration_s"))
-            refuse_read_only(self.path)
+        if self._is_ready:
+            return sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+        if self.path.exists():
+            check_file(self.path, "fanwise_attempts", ("thread_id", "task_id", "specialist", "duration_s"))
+        refuse_read_only(self.path)
         connection = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
-        if not self._is_ready:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                for table in TABLES:
-                    connection.execute(table)
-            except BaseException:
-                connection.close()
-                raise
-            self._is_ready = True
+        try:
+            share_file(connection)
+            for table in TABLES:
+                connection.execute(table)
+        except BaseException:
+            connection.close()
+            raise
+        self._is_ready = True
         return connection
 
     @contextmanager

@@ -204,8 +204,7 @@ asyncio.run(scenario())
 @pytest.mark.slow
 def test_a_crash_loses_at_most_the_last_second(shared_db: str) -> None:
     """What was over a second before the process was killed is there, and the run is `running`."""
-    process = subprocess.Popen([sys.executable, "-c", CHILD, shared_db])
-    with open_history(shared_db) as history:
+    with subprocess.Popen([sys.executable, "-c", CHILD, shared_db]) as process, open_history(shared_db) as history:
         until = time.monotonic() + 30
         while len(history.attempts()) < 5 and time.monotonic() < until:
             time.sleep(0.05)
