@@ -55,12 +55,11 @@ def vote(spec: Aggregate, branches: Sequence[Branch], results: Results) -> Said:
     tally = count(spec, branches, results)
     open_ = open_branches(branches, results)
     needed = spec.min_results or 1
-    if len(tally.votes) + len(open_) < needed:
-        return _no_winner(
-            spec, tally, branches, f"{len(tally.votes)} of {len(branches)} branches voted, {needed} needed"
-        )
     if open_ and not (spec.early and _may_be_early(branches, results)):
         return Wait()
+    if len(tally.votes) + len(open_) < needed:
+        counted = f"{len(tally.votes)} of {len(branches)} branches voted, {needed} are needed"
+        return _no_winner(spec, tally, branches, counted)
     winner = _winner(spec, tally) if len(tally.votes) >= needed else None
     if winner is not None and (not open_ or _is_certain(spec, tally, winner)):
         return Done(_told(tally, winner, tally.basis(spec), open_), tuple(open_), DECIDED)

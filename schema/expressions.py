@@ -67,6 +67,9 @@ def problems(expression: str, names: Sequence[str] = ()) -> Iterator[str]:
     for node in _nodes(parsed):
         if node["type"] == "function_expression":
             yield from _function_problems(node)
+        elif node["type"] == "subexpression" and node["children"][0]["type"] == "not_expression":
+            held = node["children"][0]["children"][0].get("value")
+            yield f"'!' holds for {shown(held)} alone here; write !(...) around all that it is to hold for"
     if names:
         for name in dict.fromkeys(path[0] for path in _paths(parsed) if path[0] not in names):
             yield f"there is no {shown(name)} to look at{Nearest(names).hint(name, f'; it is {one_of(names)}')}"
@@ -89,9 +92,11 @@ def _compiled(expression: str) -> ParsedResult:
 def _told(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply; make it flatter"
-    if isinstance(error, ParseError | LexerError):
-        return f"{str(error).splitlines()[0].partition(': Parse error')[0].rstrip(':.')}"
-    return " ".join(str(error).split())
+    text = str(error).splitlines()[0] if isinstance(error, ParseError | LexerError) else str(error)
+    for noise in ("Invalid jmespath expression: ", "Bad jmespath expression: "):
+        text = text.removeprefix(noise)
+    text = text.partition(": Parse error")[0].rstrip(":.")
+    return " ".join(text.split())
 
 
 def _nodes(parsed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -78,6 +78,10 @@ JSON_FIELDS = frozenset({"input", "output", "default", "initial"})
 """Fields that hold any JSON value; pydantic names the value's types in the place of an error inside."""
 
 
+EXPRESSIONS = frozenset({"when", "transform", "value", "answer", "valid", "quality"})
+"""Fields that hold a JMESPath expression."""
+
+
 def note_errors(error: ValidationError, draft: Draft, fields: Fields, root: Loc = ()) -> None:
     """Note each error of a model as a problem of the draft; `root` is where the model stands in it."""
     unknown: dict[Loc, set[str]] = {}
@@ -238,7 +242,9 @@ def _unlimited(name: str) -> str:
 
 _WORDINGS: Mapping[str, _Wording] = {
     "string_type": _text_wording,
-    "string_too_short": lambda value, context, name: "must not be empty; give it a name",
+    "string_too_short": lambda value, context, name: (
+        f"must not be empty; {'leave it out' if name in EXPRESSIONS else 'give it a name'}"
+    ),
     "string_too_long": lambda value, context, name: (
         f"has {len(value):,} characters, at most {context['max_length']} are allowed; shorten it"
     ),
