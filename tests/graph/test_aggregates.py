@@ -1,0 +1,436 @@
+"""Aggregates, quorums, `when` and skipping in the graph: what is waited for, what is cancelled, what a run comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import interrupt
+
+from fanwise.graph import Skip, Specialist, arun, build_graph, run, specialist
+from fanwise.state import FanwiseError, PlanError, RunContext, Summary, Task, TaskResult
+
+Go = Callable[[Any], Any]
+CONFIG: Any = {"configurable": {"thread_id": "thread"}}
+HANG = {"hang": True}
+
+
+def says(task_id: str, output: Any, **more: Any) -> dict[str, Any]:
+    """A task that returns something at once."""
+    return {"id": task_id, "specialist": "wait", "input": {"output": output}, **more}
+
+
+def hangs(task_id: str, **more: Any) -> dict[str, Any]:
+    """A task that never ends by itself."""
+    return {"id": task_id, "specialist": "wait", "input": HANG, **more}
+
+
+def fails(task_id: str, **more: Any) -> dict[str, Any]:
+    """A task that fails at once."""
+    return {"id": task_id, "specialist": "wait", "input": {"fail": "no"}, **more}
+
+
+def joins(*branches: str, task_id: str = "all", **aggregate: Any) -> dict[str, Any]:
+    """A task that combines others."""
+    return {"id": task_id, "depends_on": list(branches), "aggregate": aggregate}
+
+
+def plan(*tasks: dict[str, Any], **config: Any) -> dict[str, Any]:
+    """A plan of these tasks."""
+    return {"config": config, "tasks": list(tasks)}
+
+
+def told(report: Any) -> dict[str, str]:
+    """Status by task id."""
+    return {task_id: result.status for task_id, result in report.results.items()}
+
+
+SHARDS = (says("a", {"x": 1, "n": {"p": 1}}), says("b", {"x": 2, "n": {"q": 2}}))
+
+
+def test_an_aggregate_is_a_task_like_any_other(open_saver: Any, go: Go) -> None:
+    """It has a result, events, a place among its dependents' results, and is in the plan under its own name."""
+    plan_ = plan(*SHARDS, joins("a", "b", strategy="merge", mode="deep"), says("end", 1, depends_on=["all"]))
+
+    async def scenario() -> Any:
+        async with open_saver() as saver:
+            graph = build_graph(checkpointer=saver)
+            stream = graph.astream({"plan": plan_}, CONFIG, stream_mode=["custom", "values"])
+            got = [item async for item in stream]
+            return [event for mode, event in got if mode == "custom"], got[-1][1]
+
+    events, out = go(scenario())
+    assert out["status"] == "succeeded"
+    result = TaskResult.model_validate(out["results"]["all"])
+    assert result.output == {"x": 2, "n": {"p": 1, "q": 2}}
+    assert (result.specialist, result.attempts) == ("aggregate", 1)
+    assert result.started_at and result.finished_at
+    own = [event["type"] for event in events if event.get("task_id") == "all"]
+    assert [kind for kind in own if kind in ("task_started", "task_finished")] == ["task_started", "task_finished"]
+
+
+def test_invoke_gives_the_same(go: Go) -> None:
+    """Without an event loop, and phase by phase, an aggregate decides with all its branches there."""
+    plan_ = plan(*SHARDS, fails("c", required=False), joins("a", "b", "c", strategy="merge", min_results=2))
+    graph = build_graph()
+    one, other = graph.invoke({"plan": plan_}), go(graph.ainvoke({"plan": plan_}))
+    phased = go(graph.ainvoke({"plan": {**plan_, "config": {"schedule": "phased"}}}))
+    outputs = [out["results"]["all"]["output"] for out in (one, other, phased)]
+    assert outputs == [{"x": 2, "n": {"q": 2}}] * 3
+    assert [out["status"] for out in (one, other, phased)] == ["partial"] * 3
+
+
+def test_a_race_is_won_by_the_first_valid_answer(go: Go) -> None:
+    """Who is too poor does not win, who hangs is cancelled at once, and nothing was lost for the run."""
+    plan_ = plan(
+        says("poor", {"score": 0.3}),
+        {"id": "good", "specialist": "wait", "input": {"seconds": 0.05, "output": {"score": 0.9}}},
+        hangs("slow"),
+        says("behind", 1, depends_on=["slow"]),
+        joins("poor", "good", "slow", strategy="race", quality="score", min_quality=0.7),
+    )
+    begun = time.monotonic()
+    report = go(arun({**plan_, "tasks": [t for t in plan_["tasks"] if t["id"] != "behind"]}))
+    assert time.monotonic() - begun < 10
+    assert told(report) == {"poor": "succeeded", "good": "succeeded", "slow": "cancelled", "all": "succeeded"}
+    assert report.results["all"].output == {
+        "winner": "good",
+        "output": {"score": 0.9},
+        "quality": 0.9,
+        "rejected": {"poor": "has a quality of 0.3, below 0.7"},
+    }
+    assert report.results["slow"].error == "lost the race to 'good' (task 'all')"
+    assert report.results["slow"].by_choice
+    assert report.status == "succeeded"
+
+
+def test_a_loser_that_others_need_goes_on(go: Go) -> None:
+    """Only what nobody else waits for is cancelled."""
+    slow = {"id": "slow", "specialist": "wait", "input": {"seconds": 0.3, "output": 2}}
+    report = go(
+        arun(
+            plan(
+                says("quick", 1), slow, says("reader", 3, depends_on=["slow"]), joins("quick", "slow", strategy="race")
+            )
+        )
+    )
+    assert set(told(report).values()) == {"succeeded"}
+
+
+def test_a_race_cancels_what_only_its_losers_need(go: Go) -> None:
+    """A loser that still waits for its own dependency takes that with it."""
+    report = go(
+        arun(
+            plan(
+                says("quick", 1),
+                hangs("source"),
+                says("late", 2, depends_on=["source"]),
+                joins("quick", "late", strategy="race"),
+            )
+        )
+    )
+    assert told(report) == {"quick": "succeeded", "source": "cancelled", "late": "cancelled", "all": "succeeded"}
+    assert report.status == "succeeded"
+
+
+def test_a_race_without_a_winner_names_each(go: Go) -> None:
+    """With why."""
+    report = go(arun(plan(fails("a"), says("b", {}), joins("a", "b", strategy="race", valid="found"))))
+    assert report.results["all"].error == "no branch won: 'a' failed (WaitFailed: no); 'b' is not valid (found)"
+    assert told(report)["all"] == "failed"
+
+
+def test_a_quorum_does_not_wait_for_the_slow_ones(go: Go) -> None:
+    """Three of five agree; the two that hang are cancelled."""
+    voters = [says(name, {"verdict": "Yes"}) for name in ("a", "b", "c")] + [hangs("d"), hangs("e")]
+    report = go(arun(plan(*voters, joins("a", "b", "c", "d", "e", strategy="vote", answer="verdict"))))
+    assert report.results["all"].output["winner"] == "Yes"
+    assert report.results["all"].output["no_vote"] == {"d": "not waited for", "e": "not waited for"}
+    assert told(report)["d"] == told(report)["e"] == "cancelled"
+    assert report.status == "succeeded"
+
+
+def test_weights_decide_and_failures_are_no_votes(go: Go) -> None:
+    """The heavy branch outweighs two; one that fails, one that times out, and one that is skipped say nothing."""
+    voters = (
+        says("heavy", "x", weight=3),
+        says("a", "y"),
+        says("b", "y"),
+        fails("c", weight=50, required=False),
+        hangs("d", timeout_s=0.05, weight=50, required=False),
+        says("e", "y", weight=50, when="input.never"),
+    )
+    report = go(arun(plan(*voters, joins("heavy", "a", "b", "c", "d", "e", strategy="vote"))))
+    output = report.results["all"].output
+    assert (output["winner"], output["confidence"], output["distribution"]) == ("x", 0.6, {"x": 3, "y": 2})
+    assert output["no_vote"] == {
+        "c": "failed (WaitFailed: no)",
+        "d": "timed out (no answer within 0.05 s)",
+        "e": "was skipped (its `when` is false: input.never)",
+    }
+    assert report.status == "partial"
+
+
+def test_the_first_k_are_enough(go: Go) -> None:
+    """The rest is cancelled, or goes on where the plan says so."""
+    branches = [says("a", [1]), says("b", [2]), hangs("c")]
+    report = go(arun(plan(*branches, joins("c", "a", "b", strategy="merge", mode="concat", first=2))))
+    assert report.results["all"].output == [1, 2]
+    assert told(report)["c"] == "cancelled"
+    slow = {"id": "c", "specialist": "wait", "input": {"seconds": 0.1, "output": [3]}}
+    report = go(
+        arun(
+            plan(
+                *branches[:2],
+                slow,
+                joins("c", "a", "b", strategy="reduce", function="concat", first=2, cancel_rest=False),
+            )
+        )
+    )
+    assert report.results["all"].output == [1, 2]
+    assert told(report)["c"] == "succeeded"
+
+
+def test_a_failure_is_told_at_once_and_leaves_the_others_be(go: Go) -> None:
+    """What siblings do after a failure is the plan's `on_failure`, and not the aggregate's business."""
+    slow = {"id": "slow", "specialist": "wait", "input": {"seconds": 0.2, "output": {}}}
+    merge = joins("bad", "slow", strategy="merge")
+    report = go(arun(plan(fails("bad"), slow, merge)))
+    assert report.results["all"].error == "required 'bad' failed (WaitFailed: no)"
+    assert told(report)["slow"] == "succeeded"
+    assert report.results["all"].finished_at < report.results["slow"].finished_at
+    rescued = go(arun(plan(fails("bad"), slow, {**merge, "fallback": {"output": {"rows": 0}}})))
+    assert rescued.results["all"].output == {"rows": 0} and rescued.results["all"].fallback
+
+
+def test_required_branches_and_a_minimum(go: Go) -> None:
+    """Two must succeed, two may; where a required one fails, two others don't help."""
+    optional = (says("c", {"c": 1}, required=False), fails("d", required=False))
+    names = ("a", "b", "c", "d")
+    good = plan(says("a", {"a": 1}, required=True), says("b", {"b": 1}, required=True), *optional)
+    bad = plan(fails("a", required=True), says("b", {"b": 1}, required=True), *optional)
+    merge = joins(*names, strategy="merge", mode="deep", min_results=2)
+    report = go(arun({"tasks": [*good["tasks"], merge]}))
+    assert report.results["all"].output == {"a": 1, "b": 1, "c": 1}
+    report = go(arun({"tasks": [*bad["tasks"], merge]}))
+    assert report.results["all"].error == "required 'a' failed (WaitFailed: no)"
+
+
+def test_functions_of_the_callers_own_combine(go: Go) -> None:
+    """In a thread, on copies, in the plan's order; what they raise fails the task, an unknown one the plan."""
+
+    def collect(so_far: Any, value: Any) -> Any:
+        so_far.update(value)
+        return so_far
+
+    def broken(so_far: Any, value: Any) -> Any:
+        raise RuntimeError("out of order")
+
+    shards = [says("a", {"x": 1}), says("b", {"y": 2})]
+    own = {"collect": collect, "broken": broken}
+    report = go(arun(plan(*shards, joins("b", "a", strategy="merge", mode="collect")), functions=own))
+    assert report.results["all"].output == {"y": 2, "x": 1}
+    assert report.results["b"].output == {"y": 2}
+    report = go(arun(plan(*shards, joins("a", "b", strategy="reduce", function="broken")), functions=own))
+    assert report.results["all"].error == "RuntimeError: out of order"
+    with pytest.raises(PlanError, match=r"tasks\[2\]\.aggregate\.function: unknown function 'colect'; did you mean"):
+        go(arun(plan(*shards, joins("a", "b", strategy="reduce", function="colect")), functions=own))
+    with pytest.raises(FanwiseError, match="a function can't be called 'sum'"):
+        build_graph(functions={"sum": collect})
+    with pytest.raises(FanwiseError, match="a specialist can't be called 'aggregate'"):
+        build_graph([Specialist("aggregate", RunnableLambda(lambda given: 1))])
+
+
+def test_a_function_that_takes_too_long_is_ended(go: Go) -> None:
+    """By the task's own time-out, with a warning that its thread goes on."""
+
+    def slow(so_far: Any, value: Any) -> Any:
+        time.sleep(0.4)
+        return value
+
+    merge = {**joins("a", "b", strategy="reduce", function="slow"), "timeout_s": 0.05}
+    report = go(arun(plan(says("a", 1), says("b", 2), merge), functions={"slow": slow}))
+    assert told(report)["all"] == "timed_out"
+    assert any("its function goes on in its thread" in warning for warning in report.warnings)
+
+
+def test_results_are_summed_up(go: Go) -> None:
+    """By the deterministic summarizer, or the graph's own one."""
+
+    def shout(results: Mapping[str, Any], **_: Any) -> Summary:
+        return Summary(text=" ".join(sorted(results)).upper())
+
+    task = joins("a", "b", strategy="synthesize", min_results=1)
+    report = go(arun(plan(says("a", {"rows": 3}), fails("b"), task)))
+    assert "1 of 2 tasks succeeded" in report.results["all"].output["text"]
+    report = go(arun(plan(says("a", {"rows": 3}), fails("b"), task), summarizer=shout))
+    assert report.results["all"].output["text"] == "A B"
+
+
+def test_outputs_that_are_kept_apart_are_combined(go: Go) -> None:
+    """An aggregate, `when` and `transform` see whole outputs, wherever they are kept."""
+    from langgraph.store.memory import InMemoryStore
+
+    big = "x" * 500
+    plan_ = plan(
+        says("a", {"a": big}),
+        says("b", {"b": big}),
+        joins("a", "b", strategy="merge"),
+        {"id": "end", "specialist": "wait", "depends_on": ["all"], "when": "results.all.b"}
+        | {"transform": "{output: length(results.all.a)}"},
+    )
+    graph = build_graph(checkpointer=InMemorySaver(), store=InMemoryStore(), keep_apart=100)
+    out = go(graph.ainvoke({"plan": plan_}, CONFIG))
+    assert out["results"]["all"]["output_ref"] and out["results"]["end"]["output"] == 500
+
+
+def test_the_deadline_cancels_an_aggregate_that_waits(go: Go) -> None:
+    """It is cancelled like any other task."""
+    report = go(arun(plan(hangs("a"), joins("a", strategy="merge")), context=RunContext(deadline_at=time.time() + 0.1)))
+    assert told(report) == {"a": "cancelled", "all": "cancelled"}
+    assert not report.results["a"].by_choice
+
+
+def test_an_aggregate_waits_for_a_person_or_not(go: Go) -> None:
+    """A branch that asks holds up whoever needs it; a run goes on where it stopped."""
+
+    @specialist("asks")
+    async def asks(task: Task) -> Any:
+        return interrupt({"question": "how many?"})
+
+    async def scenario() -> Any:
+        graph = build_graph([asks], checkpointer=InMemorySaver())
+        tasks = [{"id": "a", "specialist": "asks"}, says("b", 2), joins("a", "b", strategy="reduce", function="sum")]
+        from fanwise.graph.run import execute
+
+        first = await execute(graph, {"plan": plan(*tasks)}, "thread")
+        assert first.status == "paused" and told(first)["all"] == "pending"
+        return await execute(graph, None, "thread", answers={first.interrupts[0].id: 40})
+
+    report = go(scenario())
+    assert report.status == "succeeded" and report.results["all"].output == 42
+
+
+def test_a_run_that_was_stopped_decides_as_it_would_have(go: Go) -> None:
+    """What had ended before is there, and is not run again."""
+    ran: list[str] = []
+
+    async def scenario() -> Any:
+        blocked, at_work = asyncio.Event(), asyncio.Event()
+
+        @specialist("work")
+        async def work(task: Task) -> Any:
+            ran.append(task.id)
+            if task.id == "slow":
+                at_work.set()
+                await blocked.wait()
+            return task.id
+
+        graph = build_graph([work], checkpointer=InMemorySaver())
+        tasks = [{"id": name, "specialist": "work"} for name in ("a", "b", "slow")]
+        vote = joins("a", "b", "slow", strategy="reduce", function="concat")
+        first = asyncio.create_task(graph.ainvoke({"plan": plan(*tasks, vote)}, CONFIG))
+        await at_work.wait()
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        blocked.set()
+        return await graph.ainvoke(None, CONFIG)
+
+    out = go(scenario())
+    assert out["results"]["all"]["output"] == ["a", "b", "slow"]
+    assert sorted(ran) == ["a", "b", "slow", "slow"]
+
+
+def test_branches_in_other_batches_are_watched(go: Go) -> None:
+    """An aggregate in one batch watches branches in others."""
+    names = [f"t{i}" for i in range(300)]
+    tasks = [says(name, 1) for name in names]
+    report = go(arun(plan(*tasks, joins(*names, strategy="reduce", function="sum")), batch_size=50))
+    assert report.results["all"].output == 300
+
+
+def test_when_skips_what_has_nothing_to_do(go: Go) -> None:
+    """It counts as done: dependents run without its result, and the run has succeeded."""
+    seen: dict[str, Any] = {}
+
+    @specialist("look")
+    async def look(task: Task, results: Mapping[str, TaskResult]) -> Any:
+        seen[task.id] = list(results)
+        return 1
+
+    plan_ = plan(
+        says("load", {"rows": 0}),
+        says("clean", 1, depends_on=["load"], when="results.load.rows > `0`"),
+        {"id": "end", "specialist": "look", "depends_on": ["load", "clean"]},
+        {"id": "any", "specialist": "look", "depends_on": ["clean"], "run_if": "none_failed"},
+    )
+    report = go(arun(plan_, specialists=[look]))
+    assert told(report) == {"load": "succeeded", "clean": "skipped", "end": "succeeded", "any": "succeeded"}
+    assert report.results["clean"].error == "its `when` is false: results.load.rows > `0`"
+    assert seen == {"end": ["load"], "any": []}
+    assert report.status == "succeeded"
+    phased = go(arun({**plan_, "config": {"schedule": "phased"}}, specialists=[look]))
+    assert told(phased) == told(report)
+
+
+@pytest.mark.parametrize("how", ["returned", "raised", "in a thread", "a runnable"])
+def test_a_specialist_may_have_nothing_to_do(go: Go, how: str) -> None:
+    """It says so by what it returns or raises; it is not tried again and no fallback takes its place."""
+    calls: list[int] = []
+
+    async def returned() -> Any:
+        calls.append(1)
+        return Skip("the log is empty")
+
+    async def raised() -> Any:
+        calls.append(1)
+        try:
+            raise Skip("the log is empty")
+        except Exception:
+            return "not reached"
+
+    def in_thread() -> Any:
+        calls.append(1)
+        raise Skip("the log is empty")
+
+    work = {"returned": returned, "raised": raised, "in a thread": in_thread, "a runnable": None}[how]
+    made = Specialist("work", work or RunnableLambda(lambda given: Skip("the log is empty")))
+    task = {"id": "a", "specialist": "work", "retry": {"max_attempts": 3, "initial_s": 0}, "fallback": {"output": 1}}
+    report = go(arun(plan(task, says("b", 1, depends_on=["a"])), specialists=[made]))
+    assert (report.results["a"].status, report.results["a"].error) == ("skipped", "the log is empty")
+    assert report.results["b"].status == "succeeded" and report.status == "succeeded"
+    assert len(calls) <= 1
+
+
+def test_transform_makes_the_input(go: Go) -> None:
+    """An object is laid over the input that is written; what can't be evaluated fails the task."""
+    plan_ = plan(
+        says("load", {"rows": 3}),
+        says("a", 1, depends_on=["load"], transform="{output: results.load.rows}"),
+        {
+            "id": "b",
+            "specialist": "wait",
+            "depends_on": ["load"],
+            "transform": "{output: input}",
+            "input": {"seconds": 0},
+        },
+        says("c", 1, depends_on=["load"], transform="abs(results.load)"),
+    )
+    report = go(arun(plan_))
+    assert report.results["a"].output == 3
+    assert report.results["b"].output == {"seconds": 0}
+    assert report.results["c"].status == "failed"
+    assert "its `transform` can't be evaluated: 'abs(results.load)': In function abs()" in report.results["c"].error
+
+
+def test_run_gives_the_report_of_an_aggregate() -> None:
+    """The one-call form takes functions too."""
+    report = run(plan(says("a", 1), says("b", 2), joins("a", "b", strategy="reduce", function="mean")))
+    assert report.results["all"].output == 1.5
