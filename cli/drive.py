@@ -13,6 +13,7 @@ from typing import Any, Self
 from langgraph.runtime import RunControl
 
 from ..graph.builder import Graph
+from ..graph.history import History
 from ..graph.run import execute, report
 from ..schema.results import Report
 from .display import watch
@@ -35,6 +36,7 @@ async def drive(
     *,
     answers: Mapping[str, Any] | None = None,
     person: Person | None = None,
+    history: History | None = None,
 ) -> Report:
     """Run, or go on with, a run; show its progress; stop it when asked to.
 
@@ -46,6 +48,7 @@ async def drive(
         traces: writes a trace of each task.
         answers: answers to open questions, by id.
         person: who is asked at once.
+        history: where to note what the run takes.
 
     Raises:
         FanwiseError: what was given was refused, or there is nothing to report.
@@ -64,6 +67,7 @@ async def drive(
                 control=control,
                 answers=answers,
                 asker=person,
+                history=history,
             )
         )
         stop = stack.enter_context(Stop(control, running, job, person))

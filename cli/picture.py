@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..graph.estimates import estimated_seconds
+from collections.abc import Mapping
+
 from ..graph.explain import Explanation
 from ..nodes.summary.text import clean
 from ..schema.plan import Plan
@@ -12,9 +13,8 @@ TASKS = 200
 """Tasks of one phase that the table lists."""
 
 
-def plan_text(plan: Plan, found: Explanation) -> str:
-    """Return phases, critical path and times as text."""
-    expected = _expected(plan)
+def plan_text(plan: Plan, found: Explanation, expected: Mapping[str, float]) -> str:
+    """Return phases, critical path and times as text; `expected` are the seconds of each task."""
     by_id = {task.id: task for task in plan.tasks}
     critical = set(found.critical_path)
     rows: list[list[str]] = []
@@ -50,9 +50,8 @@ def _totals(found: Explanation) -> list[str]:
     ]
 
 
-def mermaid_text(plan: Plan, found: Explanation) -> str:
+def mermaid_text(plan: Plan, found: Explanation, expected: Mapping[str, float]) -> str:
     """Return the plan as a Mermaid flowchart; ids and labels are safe whatever the plan holds."""
-    expected = _expected(plan)
     node = {task.id: f"t{number}" for number, task in enumerate(plan.tasks)}
     lines = ["flowchart LR"]
     for task in plan.tasks:
@@ -69,8 +68,3 @@ def mermaid_text(plan: Plan, found: Explanation) -> str:
 def _escaped(text: str) -> str:
     """Return a label in which only letters, digits and a few marks stand for themselves."""
     return "".join(c if c.isalnum() or c in " ._-,:/" else f"#{ord(c)};" for c in clean(text, 80))
-
-
-def _expected(plan: Plan) -> dict[str, float]:
-    wanted = {"estimated_s", "specialist", "input"}
-    return {task.id: estimated_seconds(task.model_dump(include=wanted)) for task in plan.tasks}

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import json_option, output_options, size_options, specialists_option
+from .options import db_option, json_option, output_options, size_options, specialists_option
 from .running import load_plan
 
 
@@ -75,21 +75,43 @@ def _warnings(plan: Any, specialists: Any) -> list[str]:
 @click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Tasks at the same time; the plan's own limit.")
 @click.option("--mermaid", is_flag=True, help="Print the plan as a Mermaid flowchart, its critical path highlighted.")
 @json_option
+@db_option
 @size_options
 def explain_command(
-    plan: str, slots: int | None, mermaid: bool, as_json: bool, max_tasks: int | None, max_bytes: int | None
+    plan: str, slots: int | None, mermaid: bool, as_json: bool, db: str, max_tasks: int | None, max_bytes: int | None
 ) -> int:
-    """Show what would run when: phases, critical path, expected times and speedup."""
+    """Show what would run when: phases, critical path, expected times and speedup.
+
+    Tasks that do not say how long they take are expected to take what the history of the runs in --db says.
+    """
     if mermaid and as_json:
         raise click.UsageError("--mermaid and --json exclude each other", click.get_current_context())
-    from ..graph.explain import explain
+    from ..graph.explain import expected_seconds, explain
     from .output import print_json, put
     from .picture import mermaid_text, plan_text
 
     loaded = load_plan(plan, None, max_tasks, max_bytes)
-    found = explain(loaded, slots)
+    known = _known(loaded, db)
+    found = explain(loaded, slots, known)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        put(mermaid_text(loaded, found) if mermaid else plan_text(loaded, found))
+        expected = expected_seconds(loaded, known)
+        put(mermaid_text(loaded, found, expected) if mermaid else plan_text(loaded, found, expected))
     return 0
+
+
+def _known(plan: Any, db: str) -> dict[str, float]:
+    """Return what the history knows of the specialists' times; a history that can't be read is worth a note."""
+    from ..graph.estimates import known_seconds
+    from ..graph.history import estimates
+    from ..graph.history_places import open_history
+    from ..schema.errors import RunError
+    from .output import clean_lines, say
+
+    try:
+        with open_history(db) as history:
+            return known_seconds(estimates(history, {task.specialist for task in plan.tasks}, plan.name))
+    except RunError as error:
+        say(clean_lines(f"note: the times are without history: {error}"))
+        return {}

@@ -65,7 +65,16 @@ class Session:
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
         if self.person is not None:
             self.person.stay(self._questions(), answers or {})
-        made = await drive(self.graph, given, self.job, self.progress, self.traces, answers=answers, person=self.person)
+        made = await drive(
+            self.graph,
+            given,
+            self.job,
+            self.progress,
+            self.traces,
+            answers=answers,
+            person=self.person,
+            history=self.database.history,
+        )
         if self.traces is not None:
             self.traces.finish(made)
         self.before = made

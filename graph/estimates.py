@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..schema.aggregate import AGGREGATE
+
 UNKNOWN_S = 1.0
 """Seconds for a task of which nothing is known, so that ranks count hops."""
 
@@ -23,7 +25,7 @@ def estimated_seconds(task: Mapping[str, Any], known: Mapping[str, float] = {}) 
         return float(given)
     specialist = str(task.get("specialist"))
     own = known.get(task_key(specialist, str(task.get("id"))))
-    return own if own is not None else known.get(specialist, UNKNOWN_S)
+    return own if own is not None else known.get(specialist, 0.0 if specialist == AGGREGATE else UNKNOWN_S)
 
 
 def task_key(specialist: str, task_id: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ..schema.dag import critical_path, phases, upward_ranks
-from ..schema.plan import Plan, Task
+from ..schema.dag import critical_path, phases
+from ..schema.plan import Plan
 from .estimates import estimated_seconds
-from .schedule import Limits, Schedule
+from .schedule import Limits, limits_of
+from .simulation import Drawn, Simulation
+
+Tasks = Sequence[Mapping[str, Any]]
+"""Tasks as dicts, as the state holds them."""
 
 
 class Explanation(BaseModel):
@@ -62,10 +65,11 @@ def explain(
     seconds = expected_seconds(plan, known)
     levels = phases(graph)
     path = critical_path(graph, seconds)
-    limits = Limits(available, plan.config.starts_per_s)
+    limits = limits_of({**plan.config.model_dump(mode="json"), "max_parallel": available})
+    tasks = plan.to_state()["tasks"]
     path_s, total = sum(seconds[task] for task in path), sum(seconds.values())
-    makespan = simulate(plan.tasks, seconds, limits)
-    phased = _phased(plan.tasks, levels, seconds, limits)
+    makespan = simulate(tasks, seconds, limits)
+    phased = _phased(tasks, levels, seconds, limits)
     return Explanation(
         tasks=len(plan.tasks),
         slots=available,
@@ -114,33 +118,17 @@ def _named(names: Sequence[str], between: str) -> str:
     return between.join(names[:DESCRIBED]) + more
 
 
-def simulate(tasks: Sequence[Task], seconds: Mapping[str, float], limits: Limits) -> float:
+def simulate(tasks: Tasks, seconds: Mapping[str, float], limits: Limits) -> float:
     """Return when the last task ends if every one takes its expected seconds and succeeds."""
-    ranks = upward_ranks({task.id: task.depends_on for task in tasks}, seconds)
-    schedule, now, ending = Schedule(limits), 0.0, list[tuple[float, int, str]]()
-    for order, task in enumerate(tasks):
-        schedule.add(task.id, task.depends_on, run_if=_hopeful(task.run_if), rank=ranks[task.id], order=order)
-    while True:
-        decision = schedule.decide(now)
-        for task_id in decision.start:
-            heapq.heappush(ending, (now + seconds[task_id], len(ending), task_id))
-        if not ending and decision.wake_at is None:
-            return now
-        following = [moment for moment in (decision.wake_at, ending[0][0] if ending else None) if moment is not None]
-        now = min(following)
-        while ending and ending[0][0] <= now:
-            schedule.settle(heapq.heappop(ending)[2], "succeeded")
+
+    def as_expected(task: Mapping[str, Any], attempt: int, specialist: str) -> Drawn:
+        return Drawn(seconds[task["id"]])
+
+    return Simulation(tasks, seconds, limits, as_expected, hopeful=True).run().makespan_s
 
 
-def _hopeful(run_if: str) -> str:
-    """Return the rule as it works where everything succeeds: a task for failures is counted as if it ran."""
-    return "all_done" if run_if == "one_failed" else run_if
-
-
-def _phased(
-    tasks: Sequence[Task], levels: Sequence[Sequence[str]], seconds: Mapping[str, float], limits: Limits
-) -> float:
-    by_id = {task.id: task.model_copy(update={"depends_on": ()}) for task in tasks}
+def _phased(tasks: Tasks, levels: Sequence[Sequence[str]], seconds: Mapping[str, float], limits: Limits) -> float:
+    by_id = {task["id"]: {**task, "depends_on": []} for task in tasks}
     return sum(simulate([by_id[task_id] for task_id in level], seconds, limits) for level in levels)
 
 

@@ -1,0 +1,155 @@
+"""Rehearsals in real time: the graph itself runs, with stand-ins that sleep in the place of specialists."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+
+from ..nodes.specialist import Specialist
+from ..schema.aggregate import AGGREGATE
+from ..schema.plan import Plan, Task
+from ..schema.results import Report
+from ..state import RunContext
+from .builder import Graph, build_graph
+from .history import History, MemoryHistory, estimates
+from .rehearse import Rehearsal, summed_up
+from .run import OnEvent, execute
+from .sampler import Sampler
+from .simulation import Attempt, Drawn, Played
+
+COMBINED = "rehearsed aggregate"
+"""Stands in for tasks that combine others: it takes no time."""
+
+LEFT_OUT = ("review", "when", "aggregate", "hedge", "adaptive_timeout")
+"""What a rehearsed task does without: people, values that stand-ins don't make, second attempts."""
+
+
+class RehearsedFailure(Exception):
+    """A stand-in fails as its specialist did before; worth another attempt."""
+
+
+class RehearsedError(ValueError):
+    """The same, where another attempt would not help."""
+
+
+class Stage:
+    """A plan that is rehearsed in real time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        speed: float = 1.0,
+        history: History | None = None,
+        slots: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Prepare a plan.
+
+        Args:
+            plan: the plan.
+            speed: how many times faster than real time it goes.
+            history: where times, failures and usage are drawn from.
+            slots: tasks that work at the same time; the plan's own `max_parallel` if not given.
+            seed: makes the draws the same every time, as far as the order of attempts is.
+        """
+        self._plan = plan
+        self._speed = speed
+        self._history = history or MemoryHistory()
+        self._seed = seed
+        self._config = plan.config.model_dump(mode="json")
+        if slots is not None:
+            self._config["max_parallel"] = slots
+        self._sampler = Sampler.of(plan, self._history, random.Random(seed))
+        self._own = {task["id"]: task for task in plan.to_state()["tasks"]}
+        self._attempts: list[Attempt] = []
+
+    def graph(self) -> Graph:
+        """Return the graph, with a stand-in of each specialist's name."""
+        names = {task.specialist for task in self._plan.tasks} - {AGGREGATE}
+        names |= {task.fallback.specialist for task in self._plan.tasks if task.fallback and task.fallback.specialist}
+        stand_ins = [Specialist(name, self._stand_in(name)) for name in sorted({*names, COMBINED})]
+        return build_graph(stand_ins, checkpointer=InMemorySaver())
+
+    def given(self) -> dict[str, Any]:
+        """Return the graph's input: the plan in faster time."""
+        tasks = [self._hastened(task) for task in self._own.values()]
+        config = {name: value for name, value in self._config.items() if name not in ("review", "trace_dir")}
+        plan = {"name": self._plan.name, "request": self._plan.request, "tasks": tasks, "config": self._faster(config)}
+        return {"plan": plan}
+
+    async def run(self, on_event: OnEvent | None = None) -> Rehearsal:
+        """Rehearse, and tell what came of it."""
+        names = {task.specialist for task in self._plan.tasks}
+        known = await asyncio.to_thread(estimates, self._history, names, self._plan.name)
+        context = RunContext(estimates=known)
+        report = await execute(self.graph(), self.given(), "rehearsal", context=context, on_event=on_event)
+        return self.summed_up(report)
+
+    def summed_up(self, report: Report) -> Rehearsal:
+        """Return what a rehearsal came to, in the plan's own time."""
+        ends = {key: _seconds(result.finished_at) for key, result in report.results.items()}
+        played = Played(
+            makespan_s=report.metrics.makespan_s * self._speed,
+            statuses={task_id: result.status for task_id, result in report.results.items()},
+            ended=ends,
+            attempts=self._attempts,
+        )
+        return summed_up(self._plan, [played], self._config, self._sampler, mode="real", seed=self._seed)
+
+    def _stand_in(self, name: str) -> Any:
+        async def work(task: Task, attempt: int) -> dict[str, Any]:
+            if name == COMBINED:
+                return {"rehearsed": AGGREGATE}
+            drawn = self._sampler.draw(self._own[task.id], attempt, name)
+            self._note(task, name, drawn)
+            await asyncio.sleep(drawn.seconds / self._speed)
+            if drawn.status != "succeeded":
+                raise (RehearsedFailure if drawn.again else RehearsedError)(f"as history has it: {drawn.status}")
+            return {"rehearsed": task.id}
+
+        return work
+
+    def _note(self, task: Task, name: str, drawn: Drawn) -> None:
+        timeout_s = self._own[task.id].get("timeout_s", self._config["timeout_s"])
+        if timeout_s is not None and drawn.seconds > timeout_s:
+            drawn = drawn._replace(seconds=timeout_s, status="timed_out")
+        self._attempts.append(Attempt(task.id, name, 0.0, drawn))
+
+    def _hastened(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in task.items() if name not in LEFT_OUT}
+        if task["specialist"] == AGGREGATE:
+            kept |= {"specialist": COMBINED, "run_if": "all_done"}
+        return self._faster(kept)
+
+    def _faster(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a task or a configuration whose times are shorter by the speed."""
+        changed = dict(given)
+        for name in ("timeout_s", "deadline_s", "estimated_s"):
+            if changed.get(name):
+                changed[name] /= self._speed
+        if changed.get("retry"):
+            waits = {"initial_s": 0.5, "max_s": 60.0, **changed["retry"]}
+            changed["retry"] = {**waits, **{name: waits[name] / self._speed for name in ("initial_s", "max_s")}}
+        if changed.get("starts_per_s"):
+            changed["starts_per_s"] *= self._speed
+        return changed
+
+
+def _seconds(moment: str | None) -> float:
+    return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
+
+
+async def arehearse(plan: Plan, *, on_event: OnEvent | None = None, **options: Any) -> Rehearsal:
+    """Rehearse a plan in real time, or faster; takes the options of `Stage` too.
+
+    Args:
+        plan: the plan.
+        on_event: is told of every progress event.
+    """
+    return await Stage(plan, **options).run(on_event)

@@ -1,0 +1,221 @@
+"""Playing a plan through on a virtual clock: the scheduler is the real one, what attempts come to is drawn."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..schema.aggregate import AGGREGATE
+from ..schema.dag import is_topological, topological, upward_ranks
+from .conflicts import goes_behind
+from .resources import demand_of
+from .schedule import Limits, Schedule
+
+
+class Drawn(NamedTuple):
+    """What one attempt comes to."""
+
+    seconds: float
+    status: str = "succeeded"
+    """`succeeded`, `failed` or `timed_out`."""
+    usage: Mapping[str, Any] | None = None
+    again: bool = True
+    """Whether its failure is worth another attempt."""
+
+
+Draw = Callable[[Mapping[str, Any], int, str], Drawn]
+"""Given a task, the number of the attempt and the specialist, says what that attempt comes to."""
+
+
+class Attempt(NamedTuple):
+    """One attempt that was played."""
+
+    task_id: str
+    specialist: str
+    start: float
+    drawn: Drawn
+
+
+@dataclass(slots=True)
+class Played:
+    """How a plan went; moments are seconds since its start."""
+
+    makespan_s: float = 0.0
+    statuses: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+    """Task id -> moment of its end."""
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Simulation:
+    """One plan, played through once."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        seconds: Mapping[str, float],
+        limits: Limits,
+        draw: Draw,
+        *,
+        config: Mapping[str, Any] | None = None,
+        hopeful: bool = False,
+        dice: random.Random | None = None,
+    ) -> None:
+        """Prepare a plan.
+
+        Args:
+            tasks: as dicts; only what was set needs to be there.
+            seconds: what each is expected to take, for the order of those that are ready.
+            limits: slots, pools, start rate.
+            draw: says what each attempt comes to.
+            config: the run's `deadline_s`, `on_failure` and the defaults of tasks; none if not given.
+            hopeful: whether every task is played, without time-outs; those that start where others fail as well.
+            dice: for the jitter of waits between attempts; without it they last as long as they may.
+        """
+        self._tasks = {task["id"]: task for task in tasks}
+        self._config = config or {}
+        self._draw = draw
+        self._dice = dice
+        self._hopeful = hopeful
+        self._schedule = Schedule(limits)
+        self._ending: list[tuple[float, int, str, str]] = []
+        self._count: dict[str, int] = {}
+        self._fallen_back: set[str] = set()
+        self._combining: dict[str, set[str]] = {}
+        self._combined_by: dict[str, list[str]] = {}
+        self._now = 0.0
+        self._over = False
+        self.played = Played()
+        self._add(tasks, seconds, limits)
+
+    def _add(self, tasks: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], limits: Limits) -> None:
+        graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
+        order = list(graph) if is_topological(graph) else topological(graph)
+        ranks = upward_ranks(graph, seconds, order)
+        by_order = [self._tasks[task_id] for task_id in order]
+        behind = goes_behind([task for task in by_order if task.get("reads") or task.get("writes")])
+        for index, task in enumerate(tasks):
+            if task["specialist"] == AGGREGATE:
+                self._combining[task["id"]] = set(graph[task["id"]])
+                for need in graph[task["id"]]:
+                    self._combined_by.setdefault(need, []).append(task["id"])
+                continue
+            run_if = task.get("run_if", "all_success")
+            self._schedule.add(
+                task["id"],
+                graph[task["id"]],
+                run_if="all_done" if self._hopeful and run_if == "one_failed" else run_if,
+                rank=ranks[task["id"]],
+                order=index,
+                demand=demand_of(task, limits.pools),
+                priority=task.get("priority", 0),
+                after=behind.get(task["id"], ()),
+            )
+
+    def run(self) -> Played:
+        """Play to the end."""
+        for task_id in [task_id for task_id, needs in self._combining.items() if not needs]:
+            self._settle(task_id, "failed")
+        while not self._over:
+            decision = self._schedule.decide(self._now)
+            for task_id in decision.start:
+                self._begin(task_id, self._tasks[task_id]["specialist"])
+            for skip in decision.skip:
+                self._settle(skip.task_id, "skipped")
+            if not decision.skip and not self._go_on(decision.wake_at):
+                break
+        self._end()
+        return self.played
+
+    def _go_on(self, wake_at: float | None) -> bool:
+        """Let the clock jump to what happens next; tell whether anything does."""
+        moments = [moment for moment in (wake_at, self._ending[0][0] if self._ending else None) if moment is not None]
+        if not moments:
+            return False
+        deadline = self._config.get("deadline_s")
+        if deadline is not None and min(moments) > deadline:
+            self._now = deadline
+            return False
+        self._now = min(moments)
+        while self._ending and self._ending[0][0] <= self._now and not self._over:
+            _, _, task_id, what = heapq.heappop(self._ending)
+            if task_id not in self.played.statuses:
+                self._happen(task_id, what)
+        return True
+
+    def _begin(self, task_id: str, specialist: str) -> None:
+        task = self._tasks[task_id]
+        if task_id in self._fallen_back:
+            specialist = task["fallback"]["specialist"]
+        self._count[task_id] = number = self._count.get(task_id, 0) + 1
+        drawn = self._draw(task, number, specialist)
+        timeout_s = task.get("timeout_s", self._config.get("timeout_s"))
+        if timeout_s is not None and not self._hopeful and drawn.seconds > timeout_s:
+            drawn = drawn._replace(seconds=timeout_s, status="timed_out", again=True)
+        self.played.attempts.append(Attempt(task_id, specialist, self._now, drawn))
+        what = drawn.status if drawn.again or drawn.status == "succeeded" else "lost"
+        self._push(self._now + drawn.seconds, task_id, what)
+
+    def _push(self, moment: float, task_id: str, what: str) -> None:
+        heapq.heappush(self._ending, (moment, len(self.played.attempts), task_id, what))
+
+    def _happen(self, task_id: str, what: str) -> None:
+        if what == "queue":
+            self._schedule.requeue(task_id)
+            return
+        task = self._tasks[task_id]
+        retry = task.get("retry", self._config.get("retry")) or {}
+        fallback = task.get("fallback") or {}
+        if what == "succeeded":
+            self._settle(task_id, what)
+        elif (
+            what != "lost"
+            and task_id not in self._fallen_back
+            and self._count[task_id] < (retry.get("max_attempts", 1))
+        ):
+            self._schedule.release(task_id)
+            self._push(self._now + self._pause(retry, self._count[task_id]), task_id, "queue")
+        elif fallback.get("specialist") and task_id not in self._fallen_back:
+            self._fallen_back.add(task_id)
+            self._schedule.release(task_id)
+            self._schedule.requeue(task_id)
+        else:
+            status = "succeeded" if "output" in fallback else "failed" if what == "lost" else what
+            self._settle(task_id, status)
+
+    def _pause(self, retry: Mapping[str, Any], failed: int) -> float:
+        longest = min(retry.get("initial_s", 0.5) * retry.get("backoff", 2.0) ** (failed - 1), retry.get("max_s", 60.0))
+        return float(longest if self._dice is None or not retry.get("jitter", True) else self._dice.uniform(0, longest))
+
+    def _settle(self, task_id: str, status: str) -> None:
+        if task_id in self.played.statuses:
+            return
+        self.played.statuses[task_id] = status
+        self.played.ended[task_id] = self._now
+        self._schedule.settle(task_id, status)
+        required = self._tasks[task_id].get("required", True)
+        if status in ("failed", "timed_out") and required and self._config.get("on_failure") == "fast":
+            self._over = True
+        for combined in self._combined_by.get(task_id, ()):
+            self._combine(combined, task_id, status)
+
+    def _combine(self, task_id: str, need: str, status: str) -> None:
+        """Settle an aggregate that has what it needs: a race its first success, any other all its dependencies."""
+        left = self._combining[task_id]
+        left.discard(need)
+        won = (self._tasks[task_id].get("aggregate") or {}).get("strategy") == "race" and status == "succeeded"
+        if won or not left:
+            statuses = [self.played.statuses.get(other) for other in self._tasks[task_id].get("depends_on", ())]
+            self._settle(task_id, "succeeded" if "succeeded" in statuses else "failed")
+        for loser in list(left) if won else ():
+            if self._combined_by[loser] == [task_id]:
+                self._settle(loser, "cancelled")
+
+    def _end(self) -> None:
+        self.played.makespan_s = self._now
+        for task_id in self._tasks:
+            self.played.statuses.setdefault(task_id, "skipped" if self._over else "cancelled")
+            self.played.ended.setdefault(task_id, self._now)
