@@ -19,6 +19,7 @@ from ..nodes.seat import Admission
 from ..schema.progress import PoolChanged, ProgressEvent, TaskQueued
 from ..schema.results import standing
 from .gates import SHARED
+from .pressure import CPU, CpuWatch, cores
 from .resources import MEMORY, SLOTS, demand_of
 from .rules import FAILED
 from .schedule import Schedule, gate_rates, limits_of
@@ -72,6 +73,7 @@ class Board:
         gates = SHARED
         gates.configure(gate_rates(run))
         self._schedule = Schedule(limits_of(run), None if last is None else last + offset, gates)
+        self._cpu: CpuWatch | None = None
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
         self._fails_fast = run.get("on_failure") == "fast"
@@ -108,6 +110,8 @@ class Board:
                 priority=task.get("priority", 0),
                 after=seat.after,
             )
+        if self._cpu is None and CPU in (task.get("needs") or {}):
+            self._cpu = CpuWatch(self._on_free_cores)
         if self._load_earlier is not None:
             self._loading = asyncio.ensure_future(self._take_earlier(self._load_earlier))
             self._load_earlier = None
@@ -184,6 +188,15 @@ class Board:
             if (gate := SHARED.get(pool)) is not None and gate.passed():
                 self._tell_limit(pool, gate.limit, "the server answers")
 
+    def _on_free_cores(self, free: int) -> None:
+        capacities = self._schedule.resources.capacities
+        limit = min(float(free), self._schedule.limits.pools.get(CPU, float(free)))
+        if capacities.get(CPU) != limit:
+            capacities[CPU] = limit
+            self._tell_limit(
+                CPU, limit, "other processes need the machine" if free < cores() else "the machine is free"
+            )
+
     def _tell_limit(self, pool: str, limit: float | None, why: str) -> None:
         units = None if limit is None else int(limit)
         self.emit(PoolChanged(type="pool_changed", pool=pool, limit=units, why=why))
@@ -205,6 +218,9 @@ class Board:
             self._watching.remove(seat)
         if not self._seats:  # a timer would keep the board alive
             self._wake_at(None)
+            if self._cpu is not None:
+                self._cpu.stop()
+                self._cpu = None
             if self._alarm is not None:
                 self._alarm.cancel()
                 self._alarm = None

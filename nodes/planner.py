@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,13 +15,16 @@ from ..events.open import open_events
 from ..plans.registry import Workflow, find_workflow
 from ..schema.checks import MAX_TASKS, check_exclusives, check_specialists
 from ..schema.errors import PlanError, Problem
-from ..schema.plan import Plan
+from ..schema.plan import Plan, Task
 from ..schema.results import TaskResult
 from ..schema.task_checks import check_functions
 from ..state import RunContext, State
 from .review import moment
 from .router import Route, route
 from .specialist import Specialist
+
+CPU = "cpu"
+"""The pool that CPU-bound tasks take one unit of: cores."""
 
 OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule", "review")
 """Fields of the context that win over the plan's configuration."""
@@ -56,7 +60,7 @@ class Planner:
         context = context or RunContext()
         plan, why, warnings = self._plan(state, context)
         plan = self._configured(plan, context)
-        plan = with_exclusives(plan, self.specialists)
+        plan = with_demands(plan, self.specialists)
         if problems := check_functions(plan.tasks, self.functions):
             raise PlanError(problems)
         skipped, more = unknown_tasks(plan, self.specialists)
@@ -113,8 +117,8 @@ class Planner:
         return plan.with_config({**self.defaults, **own, **given})
 
 
-def with_exclusives(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
-    """Return the plan with the tasks of exclusive specialists made exclusive.
+def with_demands(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
+    """Return the plan with what its specialists take: exclusive ones all, CPU-bound ones a core.
 
     Raises:
         PlanError: such a task stands in a group beside others, and the plan refuses that.
@@ -122,11 +126,21 @@ def with_exclusives(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
     alone = {name for name, item in specialists.items() if item.exclusive}
     if problems := check_exclusives(plan, alone):
         raise PlanError(problems)
-    changed = tuple(
-        task.model_copy(update={"exclusive": True}) if task.exclusive is None and task.specialist in alone else task
-        for task in plan.tasks
-    )
-    return plan.model_copy(update={"tasks": changed})
+    busy = {name for name, item in specialists.items() if item.cpu_bound}
+    changed = tuple(_with_demand(task, task.specialist in alone, task.specialist in busy) for task in plan.tasks)
+    plan = plan.model_copy(update={"tasks": changed})
+    if CPU in plan.config.pools or not any(task.specialist in busy for task in plan.tasks):
+        return plan
+    return plan.with_config({"pools": {**plan.config.pools, CPU: float(os.cpu_count() or 1)}})
+
+
+def _with_demand(task: Task, is_exclusive: bool, is_busy: bool) -> Task:
+    update: dict[str, Any] = {}
+    if is_exclusive and task.exclusive is None:
+        update["exclusive"] = True
+    if is_busy and CPU not in task.needs:
+        update["needs"] = {**task.needs, CPU: 1.0}
+    return task.model_copy(update=update) if update else task
 
 
 def _estimates(plan: Plan, known: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

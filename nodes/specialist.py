@@ -58,6 +58,8 @@ class Specialist:
     """Which errors are worth another attempt."""
     exclusive: bool = False
     """Whether its tasks work beside nothing else, unless they say otherwise."""
+    cpu_bound: bool = False
+    """Whether its tasks keep a core busy: no more of them work than there are cores which others leave free."""
 
     def __post_init__(self) -> None:
         if not (callable(self.work) or is_runnable(self.work)):
@@ -85,6 +87,7 @@ def specialist(
     retry_on: RetryOn | type[BaseException] | tuple[type[BaseException], ...] | None = None,
     tags: Collection[str] = (),
     exclusive: bool | None = None,
+    cpu_bound: bool = False,
 ) -> Callable[[Callable[..., Any]], Specialist]:
     """Turn a sync or async function into a specialist.
 
@@ -100,12 +103,13 @@ def specialist(
         retry_on: which errors are worth another attempt: a predicate, or exception types.
         tags: what it is; `test` makes it exclusive.
         exclusive: whether its tasks work beside nothing else; by default those tagged as tests.
+        cpu_bound: whether its tasks keep a core busy; each takes a unit of the pool `cpu`.
     """
 
     def decorate(work: Callable[..., Any]) -> Specialist:
         text = description or (inspect.getdoc(work) or "").split("\n\n")[0]
         alone = TEST in tags if exclusive is None else exclusive
-        return Specialist(name, work, text, _retry_predicate(retry_on), alone)
+        return Specialist(name, work, text, _retry_predicate(retry_on), alone, cpu_bound)
 
     return decorate
 
