@@ -19,6 +19,7 @@ from ..schema.results import Report
 from .display import watch
 from .exits import INTERRUPTED
 from .job import Job
+from .metrics import exported
 from .output import say
 from .person import Person
 from .progress import Progress
@@ -55,14 +56,20 @@ async def drive(
     """
     control = RunControl()
     with ExitStack() as stack:
+        metrics = stack.enter_context(exported(job.metrics_port, job.metrics_file))
         display = stack.enter_context(watch(progress, job))
+
+        def told(event: Mapping[str, Any]) -> None:
+            metrics.on_event(event)
+            display.on_event(event)
+
         running = asyncio.create_task(
             execute(
                 graph,
                 given,
                 job.thread_id,
                 context=job.context,
-                on_event=display.on_event,
+                on_event=told,
                 on_update=None if traces is None else traces.on_update,
                 control=control,
                 answers=answers,
@@ -84,6 +91,7 @@ async def drive(
             made = await report(graph, job.thread_id)
         finally:
             ticking.cancel()
+        metrics.ended(made.status)
     if stop.is_asked and made.status == "paused":  # it would have gone on without its questions
         return made.model_copy(update={"status": "interrupted"})
     return made

@@ -30,6 +30,10 @@ class Job:
     grace: float = GRACE_S
     """Seconds that running tasks have to come to their end when the run is stopped."""
     trace_dir: str | None = None
+    metrics_port: str | None = None
+    """Where metrics are served while the run goes on."""
+    metrics_file: str | None = None
+    """What they are written to."""
     specialist_sources: tuple[str, ...] = ()
 
     @classmethod
@@ -51,6 +55,8 @@ class Job:
             interactive=options.get("interactive", False),
             grace=options.get("grace", GRACE_S),
             trace_dir=options.get("trace_dir"),
+            metrics_port=options.get("metrics_port"),
+            metrics_file=options.get("metrics_file"),
             specialist_sources=options.get("specialist_sources", ()),
         )
 

@@ -30,6 +30,13 @@ def positive_seconds(value: str) -> float:
     return number
 
 
+def address(value: str) -> str:
+    """Return a port, or a host and a port; anything else is bad usage."""
+    if not re.fullmatch(r"([^\s:]+:)?\d{1,5}", value) or int(value.rpartition(":")[2]) > 65535:
+        raise click.BadParameter(f"{value[:80]!r} is no PORT or HOST:PORT")
+    return value
+
+
 def some_seconds(value: str) -> float:
     """Return a finite number of seconds that is not negative; anything else is bad usage."""
     return 0.0 if value.strip() == "0" else positive_seconds(value)
@@ -140,6 +147,18 @@ grace_option = click.option(
     help=f"Seconds that running tasks have to end when the run is stopped [{GRACE_S:g}].",
 )
 
+metrics_options = _stack(
+    click.option(
+        "--metrics-port",
+        type=address,
+        metavar="[HOST:]PORT",
+        help="Serve metrics for Prometheus while the run goes on.",
+    ),
+    click.option(
+        "--metrics-file", metavar="PATH", help="Write metrics into this file, for Prometheus' textfile collector."
+    ),
+)
+
 size_options = _stack(
     click.option("--max-tasks", type=click.IntRange(min=1), metavar="N", help="Accept plans of up to N tasks [10000]."),
     click.option(
@@ -161,6 +180,7 @@ run_options = _stack(
     interactive_option,
     grace_option,
     trace_option,
+    metrics_options,
     specialists_option,
     size_options,
 )
@@ -173,6 +193,7 @@ going_on_options = _stack(
     interactive_option,
     grace_option,
     trace_option,
+    metrics_options,
     specialists_option,
 )
 """Options of what goes on with a run."""
