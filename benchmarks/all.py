@@ -12,6 +12,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "gold": ([], []),
     "dags": ([], ["--quick"]),
     "slots": ([], ["--quick"]),
+    "race": ([], ["--quick"]),
     "overhead": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }

@@ -119,6 +119,8 @@ class Seat:
     def working(self, end: Callable[[], None] | None) -> None:
         """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
         self._end = end
+        if end is not None and self.cut:  # it was cut short between its start and its work
+            end()
 
     def refused(self, wait_s: float) -> None:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""

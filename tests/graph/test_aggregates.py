@@ -13,6 +13,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import interrupt
 
 from fanwise.graph import Skip, Specialist, arun, build_graph, run, specialist
+from fanwise.graph.board import Board
+from fanwise.nodes.attempt import AttemptCut, run_attempt
 from fanwise.state import FanwiseError, PlanError, RunContext, Summary, Task, TaskResult
 
 Go = Callable[[Any], Any]
@@ -434,3 +436,17 @@ def test_run_gives_the_report_of_an_aggregate() -> None:
     """The one-call form takes functions too."""
     report = run(plan(says("a", 1), says("b", 2), joins("a", "b", strategy="reduce", function="mean")))
     assert report.results["all"].output == 1.5
+
+
+def test_what_is_cut_between_its_start_and_its_work_ends(go: Go) -> None:
+    """A loser that was told to start, and has not begun, does not begin to hang."""
+
+    async def scenario() -> None:
+        board = Board(None, {}, lambda event: None, None)
+        seat = board.enter({"task": {"id": "a"}})
+        assert await seat.admitted() == "start"
+        seat.cut_short("lost the race")
+        with pytest.raises(AttemptCut):
+            await asyncio.wait_for(run_attempt(asyncio.sleep(3600), None, seat), 5)
+
+    go(scenario())
