@@ -21,6 +21,9 @@ NOTICED_S = 0.001
 EXCLUSIVE, RATE, OTHER = "exclusive tasks", "start rate", "other tasks"
 """What is waited for besides pools; `OTHER`: tasks that use the same files, and a busy process."""
 
+LOOKED_AT = (0.5, 0.25, 0.75, 0.05)
+"""Where in a wait it is looked at what was short, as shares of it before its end."""
+
 LISTED = 200
 """Tasks of a critical path that are kept."""
 
@@ -67,7 +70,7 @@ def critical_seconds(tasks: Sequence[Mapping[str, Any]], results: Results) -> di
 def waits(tasks: Sequence[Mapping[str, Any]], results: Results, limits: Limits) -> dict[str, float]:
     """Return what tasks queued for, with the seconds that they did: a pool, `slots`, exclusive tasks, the start rate.
 
-    What was short is looked up in the middle of each wait.
+    What was short is looked up in the middle of each wait; where nothing was, in other places of it.
     """
     worked = spans(results)
     pools = limits.capacities()
@@ -77,7 +80,8 @@ def waits(tasks: Sequence[Mapping[str, Any]], results: Results, limits: Limits) 
     for span in worked:
         queued = float(results[span.task_id].get("queued_s") or 0.0)
         if queued >= NOTICED_S and span.task_id in demands:
-            cause = _cause(taken, span.start - queued / 2, demands[span.task_id], pools, limits)
+            looked = (_short(taken, span.start - queued * part, demands[span.task_id], pools) for part in LOOKED_AT)
+            cause = next((cause for cause in looked if cause), RATE if limits.starts_per_s is not None else OTHER)
             found[cause] = found.get(cause, 0.0) + queued
     return found
 
@@ -104,15 +108,14 @@ class _Taken:
         return self._levels[pool][index - 1] if index else 0.0
 
 
-def _cause(taken: _Taken, moment: float, demand: Demand, pools: Mapping[str, float], limits: Limits) -> str:
+def _short(taken: _Taken, moment: float, demand: Demand, pools: Mapping[str, float]) -> str | None:
+    """Return what there was too little of at a moment."""
     if taken.at(moment, EXCLUSIVE) > 0 or (demand.exclusive and taken.at(moment, SLOTS) > 0):
         return EXCLUSIVE
     short = [
         pool for pool, units in demand.units if pool in pools and taken.at(moment, pool) + units > pools[pool] + 1e-9
     ]
-    if short:
-        return next((pool for pool in short if pool != SLOTS), SLOTS)
-    return RATE if limits.starts_per_s is not None else OTHER
+    return next((pool for pool in short if pool != SLOTS), SLOTS) if short else None
 
 
 def _seconds(moment: str) -> float:

@@ -132,6 +132,8 @@ class Simulation:
 
     def _go_on(self, wake_at: float | None) -> bool:
         """Let the clock jump to what happens next; tell whether anything does."""
+        while self._ending and self._ending[0][2] in self.played.statuses:
+            heapq.heappop(self._ending)  # of a task that was cancelled
         moments = [moment for moment in (wake_at, self._ending[0][0] if self._ending else None) if moment is not None]
         if not moments:
             return False
@@ -142,7 +144,7 @@ class Simulation:
         self._now = min(moments)
         while self._ending and self._ending[0][0] <= self._now and not self._over:
             _, _, task_id, what = heapq.heappop(self._ending)
-            if task_id not in self.played.statuses:
+            if task_id not in self.played.statuses:  # a race that ended at this moment has cancelled it
                 self._happen(task_id, what)
         return True
 
