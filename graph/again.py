@@ -69,7 +69,7 @@ async def retry(graph: Graph, thread_id: str, *, tasks: Sequence[str] = (), with
         RunError: there is no such run or task, nothing failed, or the run waits for a person.
     """
     state = await _changeable(graph, thread_id)
-    chosen = _known(state, tasks) if tasks else {key for key, r in state.results.items() if r["status"] in FAILED}
+    chosen = _known(state, tasks) if tasks else {key for key, r in state.results.items() if _has_failed(r)}
     if state.values.get("rejected") is not None:
         raise RunError(f"the plan of the run {thread_id!r} was rejected: nothing ran, so nothing can be tried again")
     if not chosen:
@@ -215,6 +215,11 @@ async def _send_again(
     return [task_id for task_id in state.needs if task_id in again]
 
 
+def _has_failed(result: Mapping[str, Any]) -> bool:
+    """Tell whether a task is worth another try of itself; one that a race ended is not."""
+    return result["status"] in FAILED and not result.get("by_choice")
+
+
 def _with_input(plan: Mapping[str, Any], task_id: str, value: Any) -> dict[str, Any]:
     tasks = [{**task, "input": value} if task["id"] == task_id else task for task in plan["tasks"]]
     return Plan.model_validate({**plan, "tasks": tasks}, context={"max_tasks": len(tasks)}).to_state()
@@ -224,7 +229,7 @@ def _with_output(state: _State, task_id: str, value: Any) -> dict[str, Any]:
     specialist = next(task["specialist"] for task in state.values["plan"]["tasks"] if task["id"] == task_id)
     before = state.results.get(task_id) or {"task_id": task_id, "specialist": specialist, "status": "succeeded"}
     edited = Review(when="after", decision="edit", message="edited by hand").model_dump(mode="json")
-    changed = {"status": "succeeded", "output": value, "error": None, "fallback": False}
+    changed = {"status": "succeeded", "output": value, "error": None, "fallback": False, "by_choice": False}
     reviews = [*before.get("reviews", ()), edited]
     return TaskResult.model_validate({**before, **changed, "reviews": reviews}).model_dump(mode="json")
 

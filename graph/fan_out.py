@@ -76,9 +76,7 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
     return _packed(sends, _shared(state, config, results), batch_size)
 
 
-def _combining(
-    task: Mapping[str, Any], graph: Mapping[str, Sequence[str]], tasks: Mapping[str, Any]
-) -> dict[str, Any]:
+def _combining(task: Mapping[str, Any], graph: Mapping[str, Sequence[str]], tasks: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a task that combines others is told of them."""
     return {"alone": only_for(graph, task["id"]), "branches": branch_terms(task, tasks)}
 

@@ -13,7 +13,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import interrupt
 
 from fanwise.graph import Skip, Specialist, arun, build_graph, run, specialist
+from fanwise.graph.again import retry
 from fanwise.graph.board import Board
+from fanwise.graph.run import execute
 from fanwise.nodes.attempt import AttemptCut, run_attempt
 from fanwise.state import FanwiseError, PlanError, RunContext, Summary, Task, TaskResult
 
@@ -308,8 +310,6 @@ def test_an_aggregate_waits_for_a_person_or_not(go: Go) -> None:
     async def scenario() -> Any:
         graph = build_graph([asks], checkpointer=InMemorySaver())
         tasks = [{"id": "a", "specialist": "asks"}, says("b", 2), joins("a", "b", strategy="reduce", function="sum")]
-        from fanwise.graph.run import execute
-
         first = await execute(graph, {"plan": plan(*tasks)}, "thread")
         assert first.status == "paused" and told(first)["all"] == "pending"
         return await execute(graph, None, "thread", answers={first.interrupts[0].id: 40})
@@ -443,10 +443,39 @@ def test_what_is_cut_between_its_start_and_its_work_ends(go: Go) -> None:
 
     async def scenario() -> None:
         board = Board(None, {}, lambda event: None, None)
-        seat = board.enter({"task": {"id": "a"}})
+        seat = board.enter({"task": {"id": "a", "specialist": "wait"}})
         assert await seat.admitted() == "start"
         seat.cut_short("lost the race")
         with pytest.raises(AttemptCut):
             await asyncio.wait_for(run_attempt(asyncio.sleep(3600), None, seat), 5)
 
     go(scenario())
+
+
+def test_what_failed_is_tried_again_and_what_lost_is_not(go: Go) -> None:
+    """A retry leaves the losers of a race alone, and lets an aggregate that failed decide anew."""
+    broken = [True]
+
+    @specialist("flaky")
+    async def flaky(task: Task) -> Any:
+        if broken[0]:
+            raise RuntimeError("not yet")
+        return 1
+
+    async def scenario() -> Any:
+        graph = build_graph([flaky], checkpointer=InMemorySaver())
+        race, total = (
+            joins("quick", "slow", strategy="race", task_id="race"),
+            joins("a", "race", strategy="reduce", function="count"),
+        )
+        tasks = [says("quick", 1), hangs("slow"), race, {"id": "a", "specialist": "flaky"}, total]
+        first = await execute(graph, {"plan": plan(*tasks)}, "thread")
+        assert told(first)["all"] == "failed" and first.status == "failed"
+        broken[0] = False
+        again = await retry(graph, "thread")
+        return again, await execute(graph, None, "thread")
+
+    again, report = go(scenario())
+    assert again == ["a", "all"]
+    assert report.status == "succeeded" and report.results["all"].output == 2
+    assert told(report)["slow"] == "cancelled"
