@@ -238,12 +238,20 @@ def check_needs(draft: Draft) -> None:
         needs, wants = _member(task, "needs", {}), _member(task, "memory_mb")
         for pool, units in needs.items() if isinstance(needs, Mapping) and isinstance(pools, Mapping) else ():
             loc: Loc = ("tasks", index, "needs", pool)
+            if not isinstance(pool, str):
+                continue
             if pool not in pools:
                 draft.refuse(loc, f"there is no pool {shown(pool)}{nearest.hint(pool)}; name it under config.pools")
             elif _is_more(units, pools[pool]):
-                draft.refuse(loc, f"asks for {units:g} of {pools[pool]:g} units; lower it, or raise the pool")
+                draft.refuse(loc, f"asks for {_told(units)} of {_told(pools[pool])} units; lower it, or raise the pool")
         if _is_more(wants, memory):
-            draft.refuse(("tasks", index, "memory_mb"), f"asks for {wants:g} of {memory:g} MiB; lower it, or raise it")
+            message = f"asks for {_told(wants)} of {_told(memory)} MiB; lower it, or raise it"
+            draft.refuse(("tasks", index, "memory_mb"), message)
+
+
+def _told(number: Any) -> str:
+    """Return a number as it is written; one that is too large for a float too."""
+    return f"{number:g}" if isinstance(number, float) else shown(number)
 
 
 def _is_more(asked: Any, there_is: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fanwise.schema.aggregate import Aggregate
 from fanwise.schema.plan import Task
 from fanwise.schema.policy import PlanConfig, Retry
 from fanwise.state import Plan, PlanError
@@ -34,6 +35,17 @@ def objects(*models: Any, more: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 retries = objects(Retry, more={})
+expressions = st.sampled_from(["input.a", "results.a.b", "status.a == 'x'", "nope(", "length()", "(" * 900]) | anything
+aggregates = objects(
+    Aggregate,
+    more={
+        "strategy": st.sampled_from(["merge", "vote", "race", "reduce", "synthesize"]) | anything,
+        "required": st.lists(names, max_size=2) | anything,
+        "function": st.sampled_from(["sum", "mine"]) | anything,
+        "valid": expressions,
+        "min_results": st.integers(0, 3) | anything,
+    },
+)
 some_tasks = objects(
     Task,
     more={
@@ -42,6 +54,9 @@ some_tasks = objects(
         "depends_on": st.lists(names, max_size=3) | anything,
         "dependencies": st.lists(names, max_size=3),
         "retry": retries,
+        "aggregate": aggregates,
+        "when": expressions,
+        "transform": expressions,
         "fallback": st.fixed_dictionaries({}, optional={"output": anything, "specialist": names}),
     },
 )
