@@ -14,6 +14,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "slots": ([], ["--quick"]),
     "race": ([], ["--quick"]),
     "overhead": ([], ["--quick"]),
+    "speedups": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }
 """By name: the arguments of the full version and of the quick one."""
