@@ -135,8 +135,8 @@ class Board:
         self._schedule.settle(task_id, standing(result))
         self.wake()
 
-    def cancel(self, by: str, tasks: Collection[str], reason: str) -> None:
-        """End tasks for an aggregate, as far as nobody else needs them, and what only they need."""
+    def cancel(self, by: str, tasks: Collection[str], reason: str) -> list[str]:
+        """End tasks for an aggregate, as far as nobody else needs them, and what only they need; return which."""
         alone = self._alone.get(by, {})
         ending = {task_id for task_id in tasks if all(other == by for other in alone.get(task_id, (None,)))}
         grows = True
@@ -144,8 +144,13 @@ class Board:
             more = {key for key, others in alone.items() if key not in ending and others and ending.issuperset(others)}
             grows = bool(more)
             ending |= more
-        for task_id in ending - self.results.keys():
-            self._cancelled[task_id] = reason
+        ended = sorted(ending - self.results.keys())
+        self._cancelled.update(dict.fromkeys(ended, reason))
+        self._cut_unneeded()
+        return ended
+
+    def _cut_unneeded(self) -> None:
+        for task_id, reason in self._cancelled.items():
             if (seat := self._seats.get(task_id)) is not None:
                 seat.unneeded = True
                 seat.cut_short(reason)
@@ -238,6 +243,8 @@ class Board:
                 self.results[task_id] = result
                 self.completed += 1
                 self._schedule.settle(task_id, standing(result))
+            for other in result.get("let_go", ()):
+                self._cancelled.setdefault(other, f"task {task_id!r} went on without it")
         self.wake()
 
     def _advance(self) -> None:
@@ -250,12 +257,12 @@ class Board:
             return
         if self._loading is not None and not self._loading.done():
             return  # it wakes the board when it has read what an earlier attempt has left
+        if self._cancelled:
+            self._cut_unneeded()
         if self._unanswered:
             self._suspend_unanswered()
         for seat in self._watching:
-            if (reason := self._cancelled.get(seat.task_id)) is not None:
-                seat.decide("cancel", reason)
-            elif seat.has_news():
+            if seat.has_news():
                 seat.decide("start")
         decision = self._schedule.decide(self._loop.time())
         for task_id in decision.ready:
@@ -274,7 +281,7 @@ class Board:
     def _suspend_unanswered(self) -> None:
         """Suspend the branches whose question is still open: what they did before they asked is not done again."""
         for seat in list(self._seats.values()):
-            if seat.branch in self._unanswered:
+            if seat.branch in self._unanswered and not seat.unneeded:
                 self._unanswered.discard(seat.branch)
                 self._schedule.drop(seat.task_id)
                 seat.decide("suspend", "a person has not answered yet")

@@ -91,9 +91,9 @@ class Seat:
         results = self.results()
         return [need for need in self.depends_on if need not in results]
 
-    def cancel(self, tasks: Collection[str], reason: str) -> None:
-        """End the work, or the wait, of tasks that nobody else needs, and of what only they need."""
-        self._board.cancel(self.task_id, tasks, reason)
+    def cancel(self, tasks: Collection[str], reason: str) -> list[str]:
+        """End the work, or the wait, of tasks that nobody else needs, and of what only they need; return which."""
+        return self._board.cancel(self.task_id, tasks, reason)
 
     async def pause(self, seconds: float) -> Admission:
         """Wait between two attempts, holding nothing; then queue for a slot again."""

@@ -95,15 +95,20 @@ class Aggregation:
     async def _decided(self, said: Done | Fail | Nothing | Take, results: Results) -> dict[str, Any]:
         if isinstance(said, Nothing):
             return {**self.account.result(self.task, "skipped", error=said.reason), "by_choice": True}
+        let_go: list[str] = []
         self.account.attempts = 1
         self.account.started_at = moment(time.time())
         self.seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=1))
         if isinstance(said, Done | Take) and said.cancel and self.spec.cancel_rest:
             own = said.reason if isinstance(said, Done) else "enough others succeeded"
-            self.seat.cancel(said.cancel, f"{own} (task {self.task['id']!r})")
+            let_go = self.seat.cancel(said.cancel, f"{own} (task {self.task['id']!r})")
+        if isinstance(said, Fail):
+            return self._failed("failed", said.error)
         if isinstance(said, Done):
-            return self.account.result(self.task, "succeeded", output=said.output)
-        return self._failed("failed", said.error) if isinstance(said, Fail) else await self._taken(said, results)
+            result = self.account.result(self.task, "succeeded", output=said.output)
+        else:
+            result = await self._taken(said, results)
+        return {**result, "let_go": let_go} if let_go else result
 
     async def _taken(self, said: Take, results: Results) -> dict[str, Any]:
         begun, timeout_s = time.monotonic(), self.task.get("timeout_s")

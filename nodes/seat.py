@@ -34,8 +34,8 @@ class Seat(Protocol):
     def open(self) -> list[str]:
         """Return the dependencies that have no result yet."""
 
-    def cancel(self, tasks: Collection[str], reason: str) -> None:
-        """End the work, or the wait, of tasks that nobody else needs, and of what only they need."""
+    def cancel(self, tasks: Collection[str], reason: str) -> list[str]:
+        """End the work, or the wait, of tasks that nobody else needs, and of what only they need; return which."""
 
     async def pause(self, seconds: float) -> Admission:
         """Wait between two attempts, then for a slot."""

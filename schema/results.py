@@ -87,6 +87,8 @@ class TaskResult(Record):
     by_choice: bool = False
     """Whether the plan or the task itself chose that it should not run, or not to its end: its `when` was not true, its
     specialist had nothing to do, or what it was for went on without it. Such a task does not count against the run."""
+    let_go: tuple[str, ...] = ()
+    """Tasks that were cancelled because this one went on without them."""
 
     @property
     def ok(self) -> bool:

@@ -318,6 +318,65 @@ def test_an_aggregate_waits_for_a_person_or_not(go: Go) -> None:
     assert report.status == "succeeded" and report.results["all"].output == 42
 
 
+def test_a_loser_that_waits_for_a_person_is_not_asked_again(go: Go) -> None:
+    """The question is still open when the race is over; whoever goes on with the run need not answer it."""
+    calls: list[int] = []
+
+    @specialist("asks")
+    async def asks(task: Task) -> Any:
+        calls.append(1)
+        return interrupt({"question": "how many?"})
+
+    async def scenario() -> Any:
+        graph = build_graph([asks], checkpointer=InMemorySaver())
+        slow = {"id": "b", "specialist": "wait", "input": {"seconds": 0.05, "output": 2}}
+        tasks = [{"id": "a", "specialist": "asks"}, slow, joins("a", "b", strategy="race")]
+        first = await execute(graph, {"plan": plan(*tasks)}, "thread")
+        assert first.status == "paused" and told(first)["all"] == "succeeded"
+        return await execute(graph, None, "thread")
+
+    report = go(scenario())
+    assert told(report) == {"a": "cancelled", "b": "succeeded", "all": "succeeded"}
+    assert report.results["a"].by_choice and report.results["all"].let_go == ("a",)
+    assert report.status == "succeeded" and len(calls) == 1
+
+
+def test_a_loser_does_not_run_again_after_a_crash(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race had been decided; the process ended before the loser did."""
+    monkeypatch.setattr("fanwise.nodes.attempt.GRACE_S", 0.2)
+    ran: list[str] = []
+
+    async def scenario() -> Any:
+        ending = asyncio.Event()
+
+        @specialist("work")
+        async def work(task: Task) -> Any:
+            ran.append(task.id)
+            if task.id == "winner":
+                return 1
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                ending.set()
+                await asyncio.sleep(60)
+
+        graph = build_graph([work], checkpointer=InMemorySaver())
+        tasks = [{"id": name, "specialist": "work"} for name in ("loser", "winner")]
+        first = asyncio.create_task(
+            graph.ainvoke({"plan": plan(*tasks, joins("loser", "winner", strategy="race"))}, CONFIG)
+        )
+        await ending.wait()
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await graph.ainvoke(None, CONFIG)
+
+    out = go(scenario())
+    assert out["status"] == "succeeded" and out["results"]["loser"]["status"] == "cancelled"
+    assert sorted(ran) == ["loser", "winner"]
+
+
 def test_a_run_that_was_stopped_decides_as_it_would_have(go: Go) -> None:
     """What had ended before is there, and is not run again."""
     ran: list[str] = []
