@@ -57,7 +57,7 @@ def _rehearsed(plan: Plan, options: dict[str, Any]) -> Rehearsal:
             return _in_real_time(plan, history, options)
         from ..graph.rehearse import rehearse
 
-        draws = options["draws"] or max(20, min(200, 200_000 // max(len(plan.tasks), 1)))
+        draws = options["draws"] or max(10, min(200, 100_000 // max(len(plan.tasks), 1)))
         return rehearse(plan, history=history, slots=options["slots"], seed=options["seed"], draws=draws)
 
 

@@ -153,7 +153,7 @@ ENOUGH = 3
 LATEST = 200
 """Attempts of a specialist that count, the latest ones."""
 
-OF_PLAN = 5000
+OF_PLAN = 2000
 """The same of one plan."""
 
 UNLIKE = 1.2

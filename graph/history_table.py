@@ -108,8 +108,12 @@ def _text(usage: Mapping[str, Any] | None) -> str | None:
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptRow:
-    found = AttemptRow._make(row)
-    return found if found.usage is None else found._replace(usage=json.loads(row[AttemptRow._fields.index("usage")]))
+    if row[_USAGE] is None:
+        return AttemptRow._make(row)
+    return AttemptRow._make((*row[:_USAGE], json.loads(row[_USAGE]), *row[_USAGE + 1 :]))
+
+
+_USAGE = AttemptRow._fields.index("usage")
 
 
 def _given(since: str, specialist: str | None) -> dict[str, Any]:
