@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +10,8 @@ import click
 
 from ..schema.review import AnswerError
 from .asked import Action, Asked
-from .asking import about
-from .output import clean_lines, say
+from .asking import about, folded
+from .output import clean_lines, line_width, say
 from .terminal import edited, read_line
 from .values import editable, from_text, same
 
@@ -38,7 +39,7 @@ async def edit(asked: Asked, action: Action, check: Check) -> dict[str, Any] | N
         except AnswerError as error:
             problems = [clean_lines(str(problem)) for problem in error.args]
         for problem in problems:
-            say(f"! {problem}")
+            say("\n".join(folded(f"! {problem}", line_width(sys.stderr))))
         if not await _again():
             return None
         text = _without_head(changed)

@@ -82,7 +82,7 @@ class Person:
 
     async def _asked_until(self, asked: Asked) -> Any:
         """Ask until the question's time is over, or the run stops."""
-        place = f"{clean_lines(asked.name)} asks; other tasks go on"
+        place = "question" if asked.kind == "plan" else f"{clean_lines(asked.name)} asks; other tasks go on"
         try:
             async with asyncio.timeout(_left(asked)):
                 return await _unless(self._leaving, self._ask(asked, place))
