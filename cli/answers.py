@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import click
 
 from ..schema.review import SYNONYMS, AnswerError, read_answer
-from .asked import Asked
+from .asked import REVIEWS, Asked
 from .values import read_value
 
 PREFIX = 4
 """Characters of an id that are enough, where they tell it from the others."""
-
-REVIEWS = ("plan", "before", "after")
 
 
 class Given(NamedTuple):

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .asked import Action, Asked
+from .asked import REVIEWS, Action, Asked
 from .output import clean_lines, seconds
 from .values import as_text
 
@@ -113,8 +113,9 @@ def decisions(asked: Asked, action: Action) -> str:
 
 
 def _description(asked: Asked, action: Action) -> list[str]:
-    """Return the description without what is told apart from it: the problems, the first time they are listed."""
-    lines = clean_lines(action.description).splitlines()
+    """Return the description without what is told apart from it: the problems, a tool's name and its arguments."""
+    text = action.description if asked.kind in REVIEWS else action.description.partition("\n\nTool: ")[0]
+    lines = clean_lines(text).splitlines()
     return [line for line in lines if not (asked.problems and line.startswith("The last answer was refused: "))]
 
 

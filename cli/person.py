@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from .answers import check_edit
-from .asked import Asked
+from .asked import REVIEWS, Asked
 from .dialogue import NoAnswer, ask
 from .display import Display, Silent
 from .output import clean_lines, say
@@ -104,7 +104,7 @@ class Person:
     @staticmethod
     def _key(asked: Asked) -> tuple[str | None, str]:
         """Return what tells a question from others, whether it has an id yet or not."""
-        return (asked.id, "own") if asked.kind not in ("plan", "before", "after") else (asked.task_id, asked.kind)
+        return (asked.id, "own") if asked.kind not in REVIEWS else (asked.task_id, asked.kind)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
