@@ -98,11 +98,12 @@ class Session:
         say(f"error: {clean_lines(str(error))}")
         return await report(self.graph, self.job.thread_id)
 
-    async def look_again(self) -> None:
-        """Take in what was changed in the run since it was opened."""
+    async def look_again(self) -> Report:
+        """Return how the run stands, with what was changed in it since it was opened."""
         self.plan = await stored_plan(self.database.saver, self.job.thread_id)
         self.before = await stored_report(self.database, self.job.thread_id, self.plan or {"tasks": ()}, whole=False)
         self.progress = progress_of(self.before)
+        return self.before
 
     def check_here(self, made: Report, tasks: Iterable[str] = ()) -> None:
         """Refuse to go on where specialists are missing.

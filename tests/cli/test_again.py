@@ -43,6 +43,8 @@ def test_an_edited_output_stands_for_the_task(inside: Inside) -> None:
     assert inside.json("edit", "t", "--task", "b", "--output", "[1]")["again"] == ["c", "d"]
     report = inside.json("resume", "t")
     assert report["results"]["b"]["output"] == [1] and report["results"]["c"]["status"] == "succeeded"
+    at_once = inside("edit", "t", "--task", "b", "--input", "{}", "--resume")
+    assert at_once.returncode == 0 and "again: b, c, d" in at_once.stderr and "4 of 4" in at_once.stdout
     for args, said in (
         (("--task", "x", "--output", "1"), "no task 'x'"),
         (("--task", "b"), "give either --input or --output"),
