@@ -13,6 +13,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "dags": ([], ["--quick"]),
     "slots": ([], ["--quick"]),
     "overhead": ([], ["--quick"]),
+    "size": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }
 """By name: the arguments of the full version and of the quick one."""
