@@ -10,6 +10,7 @@ from click import UsageError
 
 from fanwise.cli.answers import given_answer, matched
 from fanwise.cli.asked import Asked, all_asked
+from fanwise.cli.values import editable, from_text, same
 from fanwise.schema.results import PendingInterrupt
 
 from .conftest import Inside, Shell
@@ -160,3 +161,18 @@ def test_tool_calls_of_an_agent_take_one_decision_each() -> None:
     for text in ("t0=approve", "t0=[]", 't1={"type": "respond"}', "t1=maybe", "abcdef=approve"):
         with pytest.raises(UsageError):
             matched([given_answer(text)], questions, ())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": ["1e3", "yes", "0x1F", "12:30", "", " x ", "null", "~"], "b": [1, 1.5, True, None, -0.0, 1e300]},
+        {"text": "one\ntwo \n\nthree", "tabs": "a\tb\n", "marks": "# no: comment\n#: ! ours\n- x"},
+        {"control": "\x1b[31m\x00", "wide": "日本語 \u202e \U0001f600", "": {"": []}},
+        {"tasks": [{"id": "a", "input": {}}, {"id": "b", "depends_on": ["a"]}]},
+    ],
+)
+def test_what_is_edited_reads_back_as_the_same(value: Any) -> None:
+    """Whatever text looks like a number, a boolean or a comment stays text."""
+    text, extension = editable(value)
+    assert same(from_text(text, extension), value) and not same(1, True)

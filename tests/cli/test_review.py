@@ -139,6 +139,18 @@ def test_a_signal_gives_a_question_up(inside: Inside) -> None:
     assert "task deploy, before it runs" in inside("resume", "t").stdout
 
 
+def test_a_question_whose_time_is_over_is_settled_with_its_default(inside: Inside) -> None:
+    """With -i at once; else when the run is gone on with, and the list of questions says so."""
+    limits = {"review": "before", "review_timeout_s": 0.3, "review_default": "approve"}
+    plan = inside.plan([{"id": "a", **limits}])
+    terminal = Terminal(inside, "run", plan, "-i", "--thread", "t")
+    assert terminal.end()[0] == 0 and "nobody answered by" in terminal.said
+    assert "then: approve" in inside("run", plan, "--thread", "u").stdout
+    time.sleep(0.3)
+    assert "time is over since" in inside("show", "u").stdout
+    assert inside("resume", "u").returncode == 0
+
+
 def test_without_a_terminal_the_command_for_scripts_is_named(inside: Inside) -> None:
     """`review` and -i are bad usage there."""
     plan = inside.plan([{"id": "a", "review": "before"}])
@@ -165,6 +177,15 @@ def test_a_run_belongs_to_one_process(inside: Inside) -> None:
     process.kill()
     process.communicate(timeout=30)
     assert inside.json("show", "t")["status"] == "interrupted"
+
+
+def test_of_two_who_go_on_with_a_run_one_is_refused(shell: Shell) -> None:
+    """Started at the same moment, one works and the other is told so."""
+    shell("run", shell.plan([{"id": "a", "review": "before", "input": {"seconds": 1}}]), "--thread", "t")
+    both = [shell.start("resume", "t", "--answer", "a=approve") for _ in range(2)]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], said
+    assert shell.json("show", "t")["results"]["a"]["attempts"] == 1
 
 
 def test_the_grace_period_ends_what_does_not_end(shell: Shell) -> None:
