@@ -450,8 +450,14 @@ def test_a_drained_run_goes_on_where_it_stopped(open_saver: Any, go: Go) -> None
             graph = build_graph([step], checkpointer=saver)
             tasks = [{"id": f"t{i}", "specialist": "step", "depends_on": [f"t{i - 1}"] if i else []} for i in range(5)]
             control = RunControl()
-            asyncio.get_running_loop().call_later(0.07, control.request_drain)
-            first = await execute(graph, {"plan": {"tasks": tasks}}, "d", control=control)
+
+            def drain_after_the_first(event: Mapping[str, Any]) -> None:
+                if event["type"] == "task_finished":
+                    control.request_drain()
+
+            first = await execute(
+                graph, {"plan": {"tasks": tasks}}, "d", control=control, on_event=drain_after_the_first
+            )
             assert first.status == "interrupted"
             assert statuses(first.results)["t4"] == "pending"
             assert statuses(first.results)["t0"] == "succeeded"
