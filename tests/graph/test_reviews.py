@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,10 @@ from fanwise.state import FanwiseError, Report, RunError, Task, TaskResult
 
 Go = Callable[[Any], Any]
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
+
+
+SEEDS = 3 if os.environ.get("FANWISE_TEST_DURABILITY") else 25
+"""Of each random test; the suite is run once more for each durability, where a few will do."""
 
 
 def decided(word: str, message: str = "", **args: Any) -> dict[str, Any]:
@@ -334,7 +339,7 @@ def test_random_answers_ask_once_and_run_once(go: Go, batch_size: int, start: in
         work = Work()
         graph = build_graph([work.specialist], checkpointer=InMemorySaver(), batch_size=batch_size)
         first = start + (50 if batch_size == 7 else 0)
-        for seed in range(first, first + 25):
+        for seed in range(first, first + SEEDS):
             work.ran.clear()
             await answered_at_random(graph, work, seed)
 
