@@ -48,7 +48,8 @@ def test_a_review_asks_one_question_after_another(inside: Inside, columns: int) 
     env = {"NO_COLOR": "1", **_editor(inside, "sed -i s/web-01/web-02/ $1")}
     terminal = Terminal(inside, "review", "t", *MINE, env=env, columns=columns)
     assert "host: web-01" in terminal.answer("> ", "e")
-    assert "first" in terminal.answer("> ", "c")
+    shown = terminal.answer("> ", "c")
+    assert "+ host: web-02" in shown and "first" in shown
     terminal.answer("comment: ", "second")
     assert "which host?" in terminal.answer("> ", "x")
     assert "none of these" in terminal.answer("> ", "a")
