@@ -16,7 +16,7 @@ from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
-from .asked import Asked, all_asked
+from .asked import all_asked
 from .drive import drive
 from .job import Job
 from .output import clean_lines, say
@@ -64,15 +64,12 @@ class Session:
 
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
         if self.person is not None:
-            self.person.stay(self._questions(), answers or {})
+            self.person.stay()
         made = await drive(self.graph, given, self.job, self.progress, self.traces, answers=answers, person=self.person)
         if self.traces is not None:
             self.traces.finish(made)
         self.before = made
         return made
-
-    def _questions(self) -> list[Asked]:
-        return all_asked(self.before.interrupts) if self.before is not None else []
 
     async def _asked_on(self, made: Report) -> Report:
         """Ask what is still open, and go on, until nothing is left to be asked."""

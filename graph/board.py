@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextvars import copy_context
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -222,5 +223,18 @@ class Boards:
         key = (id(runtime.control), send["superstep"])
         board = self._boards.get(key)
         if board is None:
-            board = self._boards[key] = Board(runtime.control, send["run"], runtime.stream_writer, load_earlier)
+            board = self._boards[key] = Board(runtime.control, send["run"], _emitter(runtime), load_earlier)
         return board
+
+
+def _emitter(runtime: Runtime[Any]) -> Emit:
+    """Return what puts events on the stream of the graph that runs now, whoever calls it later.
+
+    LangGraph's writer looks at the caller's context, which inside a step names the step.
+    """
+    context, write = copy_context(), runtime.stream_writer
+
+    def emit(event: ProgressEvent) -> None:
+        context.copy().run(write, event)
+
+    return emit

@@ -12,10 +12,12 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from langgraph.config import get_config
 from langgraph.types import interrupt
 
 from ..schema.results import Decision
 from ..schema.review import AnswerError, Question, answer_schema, as_args, make_question, read_answer
+from .steps import has_answer
 
 Asker = Callable[[Question], Coroutine[Any, Any, Any]]
 """Asks a person who is there; returns the answer, or `None` to let the run pause."""
@@ -48,7 +50,9 @@ async def ask(
     problems: tuple[str, ...] = ()
     while True:
         question, asker = make(problems), ASKER.get()
-        answer = None if asker is None else await in_person(asker, question)
+        answer = None
+        if asker is not None and not has_answer(get_config()):
+            answer = await in_person(asker, question)
         if answer is None:
             answer = interrupt(question, response_schema=answer_schema(question["review"]))
         try:

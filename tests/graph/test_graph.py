@@ -607,3 +607,30 @@ def test_events_tell_the_story(go: Go) -> None:
     ]
     finished = [event for event in events if event["type"] == "task_finished"]
     assert [(event["completed"], event["total"]) for event in finished] == [(1, 2), (2, 2)]
+
+
+def test_events_from_inside_reviews_reach_the_plain_stream(go: Go) -> None:
+    """What happens in a step of a branch is told like all else, and an answer that is given is not asked for again."""
+    asked: list[str] = []
+
+    async def person(question: Any) -> str:
+        asked.append(question["review"])
+        return "approve"
+
+    async def scenario() -> list[str]:
+        graph = build_graph([specialist("step")(lambda task: task.id)], checkpointer=InMemorySaver())
+        plan = {"tasks": [{"id": "a", "specialist": "step", "review": "both"}]}
+        stopped = await execute(graph, {"plan": plan}, "t")
+        seen: list[str] = []
+        await execute(
+            graph,
+            None,
+            "t",
+            answers={stopped.interrupts[0].id: "approve"},
+            asker=person,
+            on_event=lambda event: seen.append(event["type"]),
+        )
+        return seen
+
+    assert go(scenario()) == ["task_queued", "task_started", "task_paused", "task_finished", "run_finished"]
+    assert asked == ["after"]
