@@ -12,6 +12,7 @@ from langgraph.errors import is_invalid_resume
 from ..graph.builder import Graph, build_graph
 from ..graph.checkpoints import Database, open_database
 from ..graph.run import report
+from ..nodes.outputs import LARGE
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
@@ -132,7 +133,7 @@ async def opened(job: Job, specialists: Sequence[Specialist]) -> AsyncIterator[S
 
 async def _session(job: Job, specialists: Sequence[Specialist], database: Database) -> Session:
     plan = await stored_plan(database.saver, job.thread_id)
-    graph = build_graph(specialists, checkpointer=database.saver, store=database.store)
+    graph = build_graph(specialists, checkpointer=database.saver, store=database.store, keep_apart=LARGE)
     traces = Traces(job.thread_id, job.trace_dir, plan)
     person = Person(known_names(specialists)) if job.interactive else None
     session = Session(job, database, graph, specialists, traces, plan, person=person)

@@ -19,6 +19,9 @@ from langgraph.store.base import BaseStore
 
 from ..schema.errors import RunError
 
+LARGE = 65_536
+"""Bytes, as JSON, above which the command keeps an output apart."""
+
 Result = Mapping[str, Any]
 """A `TaskResult` as a dict."""
 
