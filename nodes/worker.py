@@ -105,7 +105,7 @@ class Branch:
 
     async def _before(self) -> dict[str, Any] | None:
         """Ask before the task runs; return its result where that settles it."""
-        given = self.task.get("input")
+        given = self.task.get("input", {})
         decision = await self._decided("before", given)
         if decision.type == "reject":
             return self._ended("cancelled", error=_told("rejected by a person", decision))

@@ -245,6 +245,23 @@ def test_a_wrong_answer_is_refused_and_asked_again(go: Go, when: str, kind: str)
     go(check())
 
 
+def test_a_task_without_input_can_be_given_one(go: Go) -> None:
+    """It is asked about as the empty object that its specialist would be given."""
+
+    @specialist("given")
+    async def given(task: Task) -> Any:
+        return task.input
+
+    async def check() -> None:
+        graph = build_graph([given], checkpointer=InMemorySaver())
+        told = await execute(graph, {"plan": {"tasks": [{"id": "a", "specialist": "given", "review": "before"}]}}, "t")
+        assert told.interrupts[0].value["action_requests"][0]["args"] == {}
+        told = await execute(graph, None, "t", answers={told.interrupts[0].id: decided("edit", host="web-01")})
+        assert told.results["a"].output == {"host": "web-01"}
+
+    go(check())
+
+
 def test_an_edit_of_a_value_that_is_no_object_has_one_field(go: Go) -> None:
     """A text output is edited as `output`; another field is refused."""
 
