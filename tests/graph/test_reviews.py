@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 from typing_extensions import TypedDict
 
 from fanwise.graph import build_graph, specialist
-from fanwise.graph.run import execute, report
+from fanwise.graph.run import execute, keep_answers, report
 from fanwise.schema.dag import descendants
 from fanwise.state import FanwiseError, Report, RunError, Task, TaskResult
 
@@ -227,7 +228,31 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_answer_is_refused_and_asked_again(go: Go, when: str, kind: str) -> None:
+def test_a_wrong_answer_is_refused(go: Go, when: str, kind: str) -> None:
+    """Nothing runs, and the question stays as it is."""
+    wrong, why = WRONG[kind]
+
+    async def check() -> None:
+        work = Work()
+        graph = build_graph([work.specialist], checkpointer=InMemorySaver())
+        first = await execute(graph, {"plan": one(when)}, "t")
+        with pytest.raises(RunError, match=re.escape(why)):
+            await execute(graph, None, "t", answers={by_task(first)["a"]: wrong})
+        assert by_task(await report(graph, "t")) == by_task(first)
+        await keep_answers(graph, "t", {by_task(first)["a"]: "approve"})
+        kept = await report(graph, "t")
+        assert kept.status == "interrupted" and [question.task_id for question in kept.answered] == ["a"]
+        with pytest.raises(RunError, match="answered already"):
+            await keep_answers(graph, "t", {by_task(first)["a"]: "reject"})
+        told = await execute(graph, None, "t")
+        assert (told.status, work.ran) == ("succeeded", {"a": 1, "behind": 1, "free": 1})
+
+    go(check())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_answer_to_langgraph_is_asked_again(go: Go, when: str, kind: str) -> None:
     """The new question says what was wrong; what was done before it is not done again."""
     wrong, why = WRONG[kind]
 
@@ -235,12 +260,37 @@ def test_a_wrong_answer_is_refused_and_asked_again(go: Go, when: str, kind: str)
         work = Work()
         graph = build_graph([work.specialist], checkpointer=InMemorySaver())
         first = await execute(graph, {"plan": one(when)}, "t")
-        told = await execute(graph, None, "t", answers={by_task(first)["a"]: wrong})
+        await graph.ainvoke(Command(resume={by_task(first)["a"]: wrong}), {"configurable": {"thread_id": "t"}})
+        told = await report(graph, "t")
         assert told.status == "paused" and why in refusals(told)
         assert why in told.interrupts[0].value["action_requests"][0]["description"]
         assert by_task(told)["a"] != by_task(first)["a"]
         told = await execute(graph, None, "t", answers={by_task(told)["a"]: "approve"})
         assert (told.status, work.ran) == ("succeeded", {"a": 1, "behind": 1, "free": 1})
+
+    go(check())
+
+
+def test_whoever_is_there_is_not_asked_for_ever(go: Go) -> None:
+    """An asker whose answers do not fit, or that fails, lets the run pause; a warning tells of the failure."""
+    asked = 0
+
+    async def confused(question: Any) -> str:
+        nonlocal asked
+        asked += 1
+        return "hmm"
+
+    async def broken(question: Any) -> str:
+        raise OSError("no screen")
+
+    async def check() -> None:
+        graph = build_graph([Work().specialist], checkpointer=InMemorySaver())
+        told = await execute(graph, {"plan": one("before")}, "t", asker=confused)
+        assert (told.status, asked) == ("paused", 3)
+        told = await execute(graph, {"plan": one("after")}, "u", asker=broken)
+        assert told.status == "paused"
+        told = await execute(graph, None, "u", answers={told.interrupts[0].id: "approve"})
+        assert told.status == "succeeded"
 
     go(check())
 
@@ -290,7 +340,7 @@ def test_an_answer_to_no_open_question_is_refused(open_saver: Any, go: Go) -> No
             graph = build_graph([work.specialist], checkpointer=saver)
             first = await execute(graph, {"plan": one("both")}, "t")
             asked = by_task(first)["a"]
-            with pytest.raises(RunError, match="no open question has the id nobody"):
+            with pytest.raises(RunError, match="no open question has the id 'nobody'"):
                 await execute(graph, None, "t", answers={"nobody": "approve", asked: "approve"})
             assert by_task(await report(graph, "t")) == {"a": asked}
             told = await execute(graph, None, "t", answers={asked: "approve"})
