@@ -14,7 +14,7 @@ demo: $(VENV)/.run
 	$(BIN)/fanwise ask "$(QUESTION)" --events $(DEMO)/events --db $(DEMO)/runs.db
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev .ns/fanwise
 	$(BIN)/ruff check .

@@ -50,6 +50,11 @@ __all__ = [
 ]
 
 
+SNAPSHOT_EVERY = 1000
+"""Changes of a channel after which a checkpoint holds it whole again: the more, the smaller the database of a run with
+many supersteps, and the longer it takes to read its state."""
+
+
 class Input(TypedDict, total=False):
     """What a run is started with: a request, or a named workflow, or a plan."""
 
@@ -84,7 +89,7 @@ class State(TypedDict, total=False):
     request: str
     workflow: str
     params: dict[str, Any]
-    plan: Annotated[dict[str, Any], DeltaChannel(last)]
+    plan: Annotated[dict[str, Any], DeltaChannel(last, snapshot_frequency=SNAPSHOT_EVERY)]
     """The validated plan; only what was set is in it."""
     chosen: str
     """How the plan was chosen, in a sentence, where a request's words chose it."""
@@ -102,7 +107,7 @@ class State(TypedDict, total=False):
     """Seconds that successful attempts took before: specialist -> `{"p50", "p95", "n"}`; see `graph.estimates`."""
     groups: dict[str, int]
     """How often a task was asked to be done again, by its id."""
-    results: Annotated[dict[str, Any], DeltaChannel(merge_results)]
+    results: Annotated[dict[str, Any], DeltaChannel(merge_results, snapshot_frequency=SNAPSHOT_EVERY)]
     warnings: Annotated[list[str], append_new]
     status: str
     summary: dict[str, Any]
@@ -116,7 +121,7 @@ class BatchState(TypedDict, total=False):
     """One payload for each task."""
     shared: dict[str, Any]
     """What all of them are told about the run."""
-    results: Annotated[dict[str, Any], DeltaChannel(merge_results)]
+    results: Annotated[dict[str, Any], DeltaChannel(merge_results, snapshot_frequency=SNAPSHOT_EVERY)]
     warnings: Annotated[list[str], append_new]
 
 

@@ -15,6 +15,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "race": ([], ["--quick"]),
     "overhead": ([], ["--quick"]),
     "speedups": ([], ["--quick"]),
+    "size": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }
 """By name: the arguments of the full version and of the quick one."""

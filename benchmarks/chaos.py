@@ -13,8 +13,8 @@ restarted. Checked:
   and the answers, so that a swapped result or answer shows in all that follow; so are its reviews;
 - the final results and the run's status are those of an undisturbed run.
 
-An attempt that had logged its end but was not saved when the process died runs again (at least once); these are
-counted.
+An attempt that had logged its end but was not saved when the process died runs again (at least once); an upper bound of
+these is counted.
 Exit code 1 where a check fails; the seed and the folder of the round are printed.
 """
 
@@ -275,11 +275,11 @@ class Round:
         if (now := self._look()) is None:
             return
         ended = {rest.split()[0] for word, rest in self.log.lines if word == "end"}
-        self.seen["saved at a kill"] += len(now.outcomes)
-        self.seen["open at a kill"] += len(now.open)
-        self.seen["answers saved, not used at a kill"] += len(now.answered)
+        self.seen["results saved when a process ended"] += len(now.outcomes)
+        self.seen["questions open when a process ended"] += len(now.open)
+        self.seen["answers saved but not used when a process ended"] += len(now.answered)
         waiting = {task_id for task_id, _ in now.reviewed}
-        self.seen["ended, not saved"] += len(ended - now.outcomes.keys() - waiting)
+        self.seen["ended, and neither a result nor open for review"] += len(ended - now.outcomes.keys() - waiting)
 
     def _check_lines(self) -> None:
         """Check the lines that are new."""

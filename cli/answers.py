@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import click
 
 from ..schema.review import SYNONYMS, AnswerError, read_answer
-from .asked import Asked
+from .asked import REVIEWS, Asked
 from .values import read_value
 
 PREFIX = 4
 """Characters of an id that are enough, where they tell it from the others."""
-
-REVIEWS = ("plan", "before", "after")
 
 
 class Given(NamedTuple):
@@ -78,7 +76,10 @@ def fitted(asked: Asked, value: Any, *, is_json: bool = True) -> Any:
         decided = [{"type": decided}] * len(asked.actions)
     decided = list(decided) if isinstance(decided, list | tuple) else [decided]
     if len(decided) != len(asked.actions):
-        raise AnswerError(f"expected {len(asked.actions)} decisions, one for each tool call, got {len(decided)}")
+        wanted = (
+            "one decision" if len(asked.actions) == 1 else f"{len(asked.actions)} decisions, one for each tool call"
+        )
+        raise AnswerError(f"expected {wanted}, got {len(decided)}")
     if asked.kind in REVIEWS:
         decision = read_answer(decided, asked.kind)  # type: ignore[arg-type]  # its kind is one of these
         return asked.answer([_plain(decision.type, decided[0])])

@@ -9,6 +9,9 @@ from typing import Any, Literal, Self
 Kind = Literal["plan", "before", "after", "tools", "call", "own"]
 """What asks: a review, an agent about its tool calls (all of a turn at once, or each alone), a specialist itself."""
 
+REVIEWS = ("plan", "before", "after")
+"""Kinds that are reviews of ours."""
+
 SHORT = 6
 """Characters of an id that are shown, where they tell it from the others."""
 
@@ -111,7 +114,7 @@ def _kind(given: Mapping[str, Any]) -> tuple[Kind, tuple[Action, ...]]:
         if isinstance(config, Mapping)
     }
     review = given.get("review")
-    kind: Kind = review if review in ("plan", "before", "after") else "tools"
+    kind: Kind = review if review in REVIEWS else "tools"
     return kind, tuple(_action(item, allowed.get(item.get("name")) or DECISIONS) for item in requests)
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .asked import Action, Asked
+from .asked import REVIEWS, Action, Asked
 from .output import clean_lines, seconds
 from .values import as_text
 
@@ -60,13 +60,13 @@ def body(asked: Asked, width: int, lines: int | None, whole: str = "", *, menu: 
         whole: how to see the rest of a value.
         menu: whether a menu follows, which tells what may be decided.
     """
-    told = [line for problem in asked.problems for line in _folded(f"! {problem}", width)]
+    told = [line for problem in asked.problems for line in folded(f"! {problem}", width)]
     if asked.kind == "own":
-        how = [] if menu else _folded("answer: text, or JSON", width)
+        how = [] if menu else folded("answer: text, or JSON", width)
         return [*told, *value_lines(asked.value, width, lines, whole), *how]
     for number, action in enumerate(asked.actions, 1):
         told += action_lines(asked, number, width, lines, whole)
-        told += [] if menu else _folded(f"decide: {decisions(asked, action)}", width)
+        told += [] if menu else folded(f"decide: {decisions(asked, action)}", width)
     return [*told, *_limit(asked, width)]
 
 
@@ -75,10 +75,10 @@ def action_lines(asked: Asked, number: int, width: int, lines: int | None, whole
     action = asked.actions[number - 1]
     if asked.kind in ("tools", "call"):
         count = f" {number} of {len(asked.actions)}" if len(asked.actions) > 1 else ""
-        head = _folded(f"tool call{count}: {action.name}", width)
+        head = folded(f"tool call{count}: {action.name}", width)
     else:
         head = []
-    described = [line for part in _description(asked, action) for line in _folded(part, width)]
+    described = [line for part in _description(asked, action) for line in folded(part, width)]
     value = action.args
     if asked.kind == "plan":
         return [
@@ -96,11 +96,11 @@ def value_lines(value: object, width: int, lines: int | None, whole: str = "") -
     """Return a value's lines, cut to so many, with a word how to see the rest."""
     limit = None if lines is None else 200 * (lines + 1)
     text = as_text(value)
-    shown = [part for line in clean_lines(text[:limit]).splitlines() for part in _folded(line, width)]
+    shown = [part for line in clean_lines(text[:limit]).splitlines() for part in folded(line, width)]
     if lines is None or (len(shown) <= lines and len(text) <= (limit or 0)):
         return shown or ["(empty)"]
     rest = f"... ({len(text):,} characters in all"
-    return [*shown[:lines], *_folded(f"{rest}; {whole} shows them)" if whole else f"{rest})", width)]
+    return [*shown[:lines], *folded(f"{rest}; {whole} shows them)" if whole else f"{rest})", width)]
 
 
 def decisions(asked: Asked, action: Action) -> str:
@@ -113,8 +113,9 @@ def decisions(asked: Asked, action: Action) -> str:
 
 
 def _description(asked: Asked, action: Action) -> list[str]:
-    """Return the description without what is told apart from it: the problems, the first time they are listed."""
-    lines = clean_lines(action.description).splitlines()
+    """Return the description without what is told apart from it: the problems, a tool's name and its arguments."""
+    text = action.description if asked.kind in REVIEWS else action.description.partition("\n\nTool: ")[0]
+    lines = clean_lines(text).splitlines()
     return [line for line in lines if not (asked.problems and line.startswith("The last answer was refused: "))]
 
 
@@ -127,11 +128,11 @@ def _limit(asked: Asked, width: int) -> list[str]:
         return []
     moment = asked.until[:19].replace("T", " ") + "Z"
     if left <= 0:
-        return _folded(f"time is over since {moment}: {asked.default}, when the run goes on", width)
-    return _folded(f"until {moment}, in {seconds(left)}; then: {asked.default}", width)
+        return folded(f"time is over since {moment}: {asked.default}, when the run goes on", width)
+    return folded(f"until {moment}, in {seconds(left)}; then: {asked.default}", width)
 
 
-def _folded(text: str, width: int) -> list[str]:
+def folded(text: str, width: int) -> list[str]:
     """Return a line of text on as many lines as it needs; its indentation stays."""
     flat = clean_lines(text)
     indent = " " * min(len(flat) - len(flat.lstrip(" ")), max(0, width - 16))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..nodes.specialist import Specialist
     from ..schema.results import Report
     from .job import Job
+    from .session import Session
 
 
 @click.command("retry")
@@ -27,23 +28,32 @@ if TYPE_CHECKING:
 def retry_command(thread: str, tasks: tuple[str, ...], failed: bool, with_dependents: bool, **options: Any) -> int:
     """Run failed tasks, or the named ones, once more; results that still hold are kept."""
 
-    async def retry(job: Job, specialists: list[Specialist]) -> Report:
+    async def prepare(session: Session, before: Report) -> list[str]:
         from ..graph import again
+
+        ended_badly = [r.task_id for r in before.results.values() if r.status in again.FAILED]
+        named = [*tasks, *(ended_badly if failed else ())]
+        session.check_here(before, named or ended_badly)
+        return await again.retry(session.graph, thread, tasks=named, with_dependents=with_dependents)
+
+    return _changed(thread, options, prepare)
+
+
+def _changed(thread: str, options: dict[str, Any], prepare: Callable[[Session, Report], Awaitable[list[str]]]) -> int:
+    """Change a run, then go on with it, and print what came of it."""
+
+    async def work(job: Job, specialists: list[Specialist]) -> Report:
         from .output import clean_lines, say
         from .session import opened
 
         async with opened(job, specialists) as session:
-            before = _planned(session.before, job)
-            ended_badly = [r.task_id for r in before.results.values() if r.status in again.FAILED]
-            named = [*tasks, *(ended_badly if failed else ())]
-            session.check_here(before, named or ended_badly)
-            chosen = await again.retry(session.graph, thread, tasks=named, with_dependents=with_dependents)
+            chosen = await prepare(session, _planned(session.before, job))
             if not job.quiet:
                 say(clean_lines(f"again: {listed_ids(chosen)}"))
-            await session.look_again()
+            session.check_here(await session.look_again())
             return await session.go_on()
 
-    return going_on(thread, options, retry)
+    return going_on(thread, options, work)
 
 
 def _planned(before: Report | None, job: Job) -> Report:
@@ -59,25 +69,40 @@ def _planned(before: Report | None, job: Job) -> Report:
 @click.option("--task", "task_id", required=True, metavar="ID", help="The task.")
 @click.option("--input", "new_input", metavar="JSON|@FILE", help="Its new input: it runs again.")
 @click.option("--output", "new_output", metavar="JSON|@FILE", help="Its new output: it counts as succeeded.")
-@json_option
-@db_option
+@click.option("--resume", "at_once", is_flag=True, help="Go on with the run at once; the options below are for that.")
+@going_on_options
 def edit_command(
-    thread: str, task_id: str, new_input: str | None, new_output: str | None, as_json: bool, db: str
+    thread: str, task_id: str, new_input: str | None, new_output: str | None, at_once: bool, **options: Any
 ) -> int:
     """Change a task's input or output; what depends on it runs again when the run is gone on with."""
-    import asyncio
-
-    from .job import Job
-    from .output import clean_lines, print_json, put, say
     from .values import json_or_file
 
     if (new_input is None) == (new_output is None):
         raise click.UsageError("give either --input or --output", click.get_current_context())
     name, text = ("input", new_input) if new_input is not None else ("output", new_output)
     value = json_or_file(text or "", f"--{name}")
-    job = Job(thread, db=db)
+
+    async def prepare(session: Session, before: Report) -> list[str]:
+        from ..graph.again import edit
+
+        session.check_here(before, [task_id] if name == "input" else ())
+        return await edit(session.graph, thread, task_id, **{name: value})
+
+    if at_once:
+        return _changed(thread, options, prepare)
+    return _just_edited(thread, task_id, name, value, options)
+
+
+def _just_edited(thread: str, task_id: str, name: str, value: Any, options: dict[str, Any]) -> int:
+    """Change a task, and tell what will run again and how."""
+    import asyncio
+
+    from .job import Job
+    from .output import clean_lines, print_json, put, say
+
+    job = Job.of(thread, options)
     chosen = asyncio.run(_edit(job, task_id, {name: value}))
-    if as_json:
+    if job.json:
         print_json({"thread_id": thread, "task_id": task_id, "again": chosen})
         return 0
     put(clean_lines(f"the {name} of {task_id} is changed; to run again: {listed_ids(chosen)}"))

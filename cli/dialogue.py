@@ -20,6 +20,8 @@ LINES = 24
 """Lines of a value that a question shows before `v` shows all of it."""
 
 KEYS = {"approve": "a", "edit": "e", "reject": "r"}
+RESPOND = {"before": "s", "after": "c"}
+"""The letter for `respond`, which means another thing to each: skip, comment, or an answer in a tool's place."""
 
 
 class NoAnswer(Enum):
@@ -133,7 +135,7 @@ def _choices(asked: Asked, action: Action) -> dict[str, str]:
     """Return what each letter does, the decisions first."""
     letters = {}
     for word in action.allowed:
-        key = KEYS.get(word) or ("s" if asked.kind == "before" else "c")
+        key = KEYS.get(word) or RESPOND.get(asked.kind, "w")
         letters[key] = word
     return {**letters, "v": "view", "l": "later", "q": "quit"}
 
@@ -156,7 +158,7 @@ async def _chosen(choices: Mapping[str, str]) -> str:
 
 def _told(key: str, word: str) -> str:
     """Return the word that a menu shows for a decision."""
-    return {"s": "skip", "c": "comment"}.get(key, word) if word == "respond" else word
+    return {"s": "skip", "c": "comment", "w": "write its answer"}.get(key, word) if word == "respond" else word
 
 
 def _menu(parts: list[str], width: int) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
+from ..nodes.summary.text import clean
 from ..schema.review import AnswerError
 from .asked import Action, Asked
-from .asking import about
-from .output import clean_lines, say
+from .asking import about, folded
+from .output import clean_lines, line_width, say
 from .terminal import edited, read_line
 from .values import editable, from_text, same
 
@@ -24,24 +26,43 @@ MARK = "#:"
 async def edit(asked: Asked, action: Action, check: Check) -> dict[str, Any] | None:
     """Return an edit that will do; `None` if nothing was changed. What is wrong is shown, and edited again."""
     before = action.args.get("plan", action.args) if asked.kind == "plan" else action.args
-    text, extension = editable(before)
+    original, extension = editable(before)
+    text = original
     problems: list[str] = []
     while True:
         changed = await _saved(_comment(asked, extension, problems) + text, extension)
         if changed is None:
             return None
         try:
-            return _edit_of(asked, action, before, changed, extension, check)
+            decision = _edit_of(asked, action, before, changed, extension, check)
+            _tell_changes(original, _without_head(changed))
+            return decision
         except _UnchangedError:
             say("nothing was changed")
             return None
         except AnswerError as error:
             problems = [clean_lines(str(problem)) for problem in error.args]
         for problem in problems:
-            say(f"! {problem}")
+            say("\n".join(folded(f"! {problem}", line_width(sys.stderr))))
         if not await _again():
             return None
         text = _without_head(changed)
+
+
+def _tell_changes(before: str, after: str, most: int = 8) -> None:
+    """Show the lines that were taken out and put in, the first of them."""
+    import difflib
+
+    found = [
+        line
+        for line in difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    width = line_width(sys.stderr)
+    for line in found[:most]:
+        say(clean(line, width))
+    if len(found) > most:
+        say(f"... and {len(found) - most} more changed lines")
 
 
 async def _saved(text: str, extension: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..schema.results import Report
-from .exits import INTERRUPTED, exit_code
+from .exits import INTERRUPTED, PAUSED, exit_code
 from .job import Job
 from .output import clean_lines, line_width, print_json, put, say, seconds, wrapped
 
@@ -26,6 +26,11 @@ def notes(report: Report, job: Job) -> list[str]:
     """Return what stands on standard error below the result."""
     lines = ["", *_warnings(report, job)]
     lines.append(counts(report))
+    if job.is_forgotten:
+        return [
+            *lines,
+            *(["it was kept in memory only, so it can't be gone on with: give a --db"] * is_unfinished(report)),
+        ]
     if report.interrupts:
         lines += how_to_answer(report, job)
     elif exit_code(report.status) == INTERRUPTED:
@@ -34,6 +39,11 @@ def notes(report: Report, job: Job) -> list[str]:
         lines.append(f"to run what failed once more: {job.command('retry')}")
     lines.append(f"thread {report.thread_id} · {job.command('show')}")
     return lines
+
+
+def is_unfinished(report: Report) -> bool:
+    """Tell whether a run was stopped before its end."""
+    return exit_code(report.status) in (INTERRUPTED, PAUSED)
 
 
 def open_questions(report: Report, job: Job) -> str:

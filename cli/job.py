@@ -60,6 +60,11 @@ class Job:
             specialist_sources=options.get("specialist_sources", ()),
         )
 
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether nothing is kept of the run when the command ends."""
+        return self.db in ("memory", ":memory:")
+
     def command(self, name: str, *more: str) -> str:
         """Return the command line that does something with this run, to be copied; a password is left out of it."""
         options: list[Any] = []

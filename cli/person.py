@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from .answers import check_edit
-from .asked import Asked
+from .asked import REVIEWS, Asked
 from .dialogue import NoAnswer, ask
 from .display import Display, Silent
 from .output import clean_lines, say
@@ -31,15 +31,12 @@ class Person:
         """Whether nothing more is to be asked."""
         self._known = known
         self._put_off: set[tuple[str | None, str]] = set()
-        self._given: dict[tuple[str | None, str], Any] = {}
         self._turn = asyncio.Lock()
         self._leaving = asyncio.Event()
 
     async def __call__(self, question: Mapping[str, Any]) -> Any:
         """Answer a question of the run that goes on; `None` lets the run pause for it."""
         asked = Asked.of(question)
-        if (given := self._given.pop(self._key(asked), None)) is not None:
-            return given  # the run asks whoever is there before it looks at what it was given
         async with self._turn:
             if self.has_left or self._leaving.is_set():
                 return None
@@ -75,14 +72,13 @@ class Person:
         """Give up the question that is being asked: the run stops."""
         self._leaving.set()
 
-    def stay(self, questions: Sequence[Asked], answers: Mapping[str, Any]) -> None:
-        """Be there for another invocation of the run, which is given these answers."""
+    def stay(self) -> None:
+        """Be there for another invocation of the run."""
         self._leaving.clear()
-        self._given = {self._key(asked): answers[asked.id] for asked in questions if asked.id in answers}
 
     async def _asked_until(self, asked: Asked) -> Any:
         """Ask until the question's time is over, or the run stops."""
-        place = f"{clean_lines(asked.name)} asks; other tasks go on"
+        place = "question" if asked.kind == "plan" else f"{clean_lines(asked.name)} asks; other tasks go on"
         try:
             async with asyncio.timeout(_left(asked)):
                 return await _unless(self._leaving, self._ask(asked, place))
@@ -104,7 +100,7 @@ class Person:
     @staticmethod
     def _key(asked: Asked) -> tuple[str | None, str]:
         """Return what tells a question from others, whether it has an id yet or not."""
-        return (asked.id, "own") if asked.kind not in ("plan", "before", "after") else (asked.task_id, asked.kind)
+        return (asked.id, "own") if asked.kind not in REVIEWS else (asked.task_id, asked.kind)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

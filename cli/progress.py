@@ -61,7 +61,7 @@ class Progress:
             at_work.until = now + float(event.get("retry_in_s") or 0)
         elif kind == "task_finished":
             self._end(task, str(event.get("status")), str(event.get("error") or ""), int(event.get("completed") or 0))
-            self.total = self.total or int(event.get("total") or 0)
+            self.total = int(event.get("total") or self.total)  # a person may have changed the plan
 
     def _end(self, task: str, status: str, error: str, completed: int) -> None:
         self.running.pop(task, None)

@@ -12,11 +12,12 @@ from langgraph.errors import is_invalid_resume
 from ..graph.builder import Graph, build_graph
 from ..graph.checkpoints import Database, open_database
 from ..graph.run import report
+from ..nodes.outputs import LARGE
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
-from .asked import Asked, all_asked
+from .asked import all_asked
 from .drive import drive
 from .job import Job
 from .output import clean_lines, say
@@ -64,7 +65,7 @@ class Session:
 
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
         if self.person is not None:
-            self.person.stay(self._questions(), answers or {})
+            self.person.stay()
         made = await drive(
             self.graph,
             given,
@@ -79,9 +80,6 @@ class Session:
             self.traces.finish(made)
         self.before = made
         return made
-
-    def _questions(self) -> list[Asked]:
-        return all_asked(self.before.interrupts) if self.before is not None else []
 
     async def _asked_on(self, made: Report) -> Report:
         """Ask what is still open, and go on, until nothing is left to be asked."""
@@ -107,11 +105,12 @@ class Session:
         say(f"error: {clean_lines(str(error))}")
         return await report(self.graph, self.job.thread_id)
 
-    async def look_again(self) -> None:
-        """Take in what was changed in the run since it was opened."""
+    async def look_again(self) -> Report:
+        """Return how the run stands, with what was changed in it since it was opened."""
         self.plan = await stored_plan(self.database.saver, self.job.thread_id)
         self.before = await stored_report(self.database, self.job.thread_id, self.plan or {"tasks": ()}, whole=False)
         self.progress = progress_of(self.before)
+        return self.before
 
     def check_here(self, made: Report, tasks: Iterable[str] = ()) -> None:
         """Refuse to go on where specialists are missing.
@@ -143,7 +142,7 @@ async def opened(job: Job, specialists: Sequence[Specialist]) -> AsyncIterator[S
 
 async def _session(job: Job, specialists: Sequence[Specialist], database: Database) -> Session:
     plan = await stored_plan(database.saver, job.thread_id)
-    graph = build_graph(specialists, checkpointer=database.saver, store=database.store)
+    graph = build_graph(specialists, checkpointer=database.saver, store=database.store, keep_apart=LARGE)
     traces = Traces(job.thread_id, job.trace_dir, plan)
     person = Person(known_names(specialists)) if job.interactive else None
     session = Session(job, database, graph, specialists, traces, plan, person=person)

@@ -34,7 +34,7 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
     job = Job(thread, db=db)
     if history:
         return _show_history(job, asyncio.run(_history(job)), as_json=as_json)
-    report = asyncio.run(_load(job))
+    report = asyncio.run(_load(job, whole=as_json or task_id is not None))
     if task_id is not None:
         result = _task(report, task_id)
         shown, text = result.model_dump(mode="json"), _task_text(result)
@@ -49,7 +49,7 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
     return 0
 
 
-async def _load(job: Job) -> Report:
+async def _load(job: Job, *, whole: bool) -> Report:
     from ..graph.checkpoints import open_database
     from ..schema.errors import RunError
     from .stored import as_live, stored_plan, stored_report
@@ -60,7 +60,8 @@ async def _load(job: Job) -> Report:
             raise RunError(
                 f"the run {job.thread_id!r} was stopped before it had a plan: `{job.command('resume')}` goes on with it"
             )
-        return as_live(await stored_report(database, job.thread_id, plan), await database.leases.live())
+        report = await stored_report(database, job.thread_id, plan, whole=whole)
+        return as_live(report, await database.leases.live())
 
 
 async def _history(job: Job) -> list[Moment]:
@@ -133,7 +134,7 @@ def _text(report: Report, job: Job) -> str:
             str(result.attempts or "-"),
             seconds(result.queued_s) if result.attempts else "-",
             seconds(result.duration_s) if result.attempts else "-",
-            result.error or _short(result.output),
+            result.error or _short(result),
         ]
         for result in report.results.values()
     ]
@@ -157,6 +158,7 @@ def _task_text(result: TaskResult) -> str:
         ("started", result.started_at or "-"),
         ("finished", result.finished_at or "-"),
         ("error", result.error or "-"),
+        *(("reviewed", f"{r.when}: {r.decision}{f', {r.message}' if r.message else ''}") for r in result.reviews),
     ]
     output = (
         result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False, indent=2)
@@ -164,7 +166,10 @@ def _task_text(result: TaskResult) -> str:
     return clean_lines("\n".join([*(f"{name:<11} {value}" for name, value in fields), "output", output]))
 
 
-def _short(output: Any) -> str:
+def _short(result: TaskResult) -> str:
+    output = result.output
+    if result.output_ref is not None:
+        return f"{result.output_ref.bytes:,} bytes, kept apart; --task shows them"
     if output is None:
         return ""
     return (output if isinstance(output, str) else json.dumps(output, ensure_ascii=False))[:400]

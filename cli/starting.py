@@ -7,6 +7,7 @@ from typing import Any
 
 from ..graph.builder import build_graph
 from ..graph.checkpoints import open_database
+from ..nodes.outputs import LARGE
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.checks import MAX_TASKS
@@ -54,6 +55,7 @@ async def start(
             specialists,
             checkpointer=database.saver,
             store=database.store,
+            keep_apart=LARGE,
             workflows=tuple(folders),
             max_tasks=limit,
         )

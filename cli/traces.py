@@ -62,7 +62,7 @@ class Traces:
                 self._guarded(_prepare, Path(self._folder))
         results = written.get("results")
         for task_id, result in results.items() if isinstance(results, Mapping) else ():
-            if isinstance(result, Mapping) and task_id in self._names:
+            if isinstance(result, Mapping) and task_id in self._names and not result.get("output_ref"):
                 self._guarded(self._write_task, task_id, result)
 
     def finish(self, report: Report) -> Path | None:

@@ -11,13 +11,19 @@ import click
 
 from .output import clean_lines
 
+LARGE = 1_000_000
+"""Characters of JSON from which on YAML would take too long to write."""
+
 Written = tuple[str, str]
 """A text and the extension of a file that holds it."""
 
 
 def as_text(value: Any) -> str:
     """Return a value for reading: text as it is, all else as YAML."""
-    return value if isinstance(value, str) else _yaml(_legible(value))
+    if isinstance(value, str):
+        return value
+    text = _json(value)
+    return text if len(text) > LARGE else _yaml(_legible(value))
 
 
 def _legible(value: Any) -> Any:
@@ -33,12 +39,15 @@ def editable(value: Any) -> Written:
     """Return a value as text that reads back as the same value."""
     from ..schema.errors import PlanError
 
+    plain = _json(value)
+    if len(plain) > LARGE:
+        return plain, ".json"
     text = _yaml(value)
     try:
         reads_back = same(from_text(text, ".yaml"), value)
     except PlanError:
         reads_back = False
-    return (text, ".yaml") if reads_back else (json.dumps(value, ensure_ascii=False, indent=2) + "\n", ".json")
+    return (text, ".yaml") if reads_back else (plain, ".json")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -109,6 +118,10 @@ def _yaml_file(path: str, name: str) -> Any:
         raise click.BadParameter(f"{name}: {path!r}: {'; '.join(map(str, error.problems))}") from None
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(name)
 
@@ -118,7 +131,7 @@ def _yaml(value: Any) -> str:
 
     from ..schema.yaml_text import plain_scalar
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # PyYAML may lack its C part
         def ignore_aliases(self, data: Any) -> bool:
             return True
 

@@ -76,7 +76,8 @@ async def retry(graph: Graph, thread_id: str, *, tasks: Sequence[str] = (), with
         raise RunError(f"no task of the run {thread_id!r} failed; name the tasks that are to run again")
     held = () if with_dependents else {key for key, r in state.results.items() if r["status"] == "succeeded"}
     again = chosen | (descendants(state.needs, chosen) - set(held))
-    return await _send_again(graph, thread_id, state, again)
+    update = {"plan": plan} if (plan := _with_edited_inputs(state, again)) is not None else None
+    return await _send_again(graph, thread_id, state, again, update)
 
 
 async def edit(graph: Graph, thread_id: str, task_id: str, *, input: Any = UNSET, output: Any = UNSET) -> list[str]:
@@ -218,6 +219,20 @@ async def _send_again(
 def _has_failed(result: Mapping[str, Any]) -> bool:
     """Tell whether a task is worth another try of itself; one that a race ended is not."""
     return result["status"] in FAILED and not result.get("by_choice")
+
+
+def _with_edited_inputs(state: _State, again: set[str]) -> dict[str, Any] | None:
+    """Return the plan with the inputs that a person gave tasks in place of its own; `None` if nobody did."""
+    edited = {
+        task_id: review["input"]
+        for task_id in again & state.results.keys()
+        for review in state.results[task_id].get("reviews", ())
+        if review["when"] == "before" and review["decision"] == "edit"
+    }
+    if not edited:
+        return None
+    tasks = [{**task, "input": edited.get(task["id"], task.get("input", {}))} for task in state.values["plan"]["tasks"]]
+    return {**state.values["plan"], "tasks": tasks}
 
 
 def _with_input(plan: Mapping[str, Any], task_id: str, value: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -327,9 +328,22 @@ class Boards:
         key = (id(runtime.control), send["superstep"])
         board = self._boards.get(key)
         if board is None:
-            board = self._boards[key] = Board(runtime.control, send["run"], runtime.stream_writer, load_earlier)
+            board = self._boards[key] = Board(runtime.control, send["run"], _emitter(runtime), load_earlier)
         return board
 
 
 def _failed_fast(task_id: str) -> str:
     return f"the run ended with the failure of {task_id!r} (on_failure: fast)"
+
+
+def _emitter(runtime: Runtime[Any]) -> Emit:
+    """Return what puts events on the stream of the graph that runs now, whoever calls it later.
+
+    LangGraph's writer looks at the caller's context, which inside a step names the step.
+    """
+    context, write = copy_context(), runtime.stream_writer
+
+    def emit(event: ProgressEvent) -> None:
+        context.copy().run(write, event)
+
+    return emit

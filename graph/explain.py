@@ -100,7 +100,7 @@ def describe(plan: Plan) -> str:
     slots = "" if found.slots is None else f", at most {found.slots} at the same time"
     named = {task.id: f"{task.id} ({task.specialist})" for task in plan.tasks}
     lines = [
-        f"{plan.name}: {found.tasks} tasks in {len(found.phases)} phases{slots}",
+        f"{plan.name}: {_counted(found.tasks, 'task')} in {_counted(len(found.phases), 'phase')}{slots}",
         f"expected: {found.expected_makespan_s:.1f} s, for {found.total_s:.1f} s of work",
         f"critical path ({found.critical_path_s:.1f} s): {_named(found.critical_path, ' > ')}",
         *(
@@ -111,6 +111,10 @@ def describe(plan: Plan) -> str:
     if len(found.phases) > DESCRIBED:
         lines.append(f"and {len(found.phases) - DESCRIBED} more phases")
     return "\n".join(lines)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _named(names: Sequence[str], between: str) -> str:

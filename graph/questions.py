@@ -17,7 +17,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Interrupt, StateSnapshot
 
+from ..schema.errors import RunError
 from ..schema.results import PendingInterrupt
+from ..schema.review import AnswerError, is_review, read_answer
 from .names import BATCH
 from .runtime import TASKS
 
@@ -40,22 +42,47 @@ class Questions(NamedTuple):
 
     open: tuple[PendingInterrupt, ...]
     """What waits for a person."""
-    answered: dict[str, Any]
-    """Answers, by question id, that were given and did not come to use yet."""
+    answered: tuple[PendingInterrupt, ...]
+    """What was answered; the answers did not come to use yet."""
+    answers: dict[str, Any]
+    """These answers, by question id."""
 
 
 async def questions_of(saver: Saver, snapshot: StateSnapshot) -> Questions:
     """Return the questions of a stopped run; `snapshot` is its state, with its sub-graphs."""
     asked = [item async for item in _asked(saver, snapshot)]
     given = await _given_answers(saver, snapshot.config) if asked else {}
+    found = [PendingInterrupt(id=question.id, task_id=task_id, value=question.value) for question, task_id in asked]
     return Questions(
-        open=tuple(
-            PendingInterrupt(id=question.id, task_id=task_id, value=question.value)
-            for question, task_id in asked
-            if question.id not in given
-        ),
-        answered={question.id: given[question.id] for question, _ in asked if question.id in given},
+        open=tuple(question for question in found if question.id not in given),
+        answered=tuple(question for question in found if question.id in given),
+        answers={question.id: given[question.id] for question in found if question.id in given},
     )
+
+
+def check_answers(questions: Questions, answers: Mapping[str, Any]) -> None:
+    """Refuse answers for which there is no open question, or that don't fit a review.
+
+    Raises:
+        RunError: there is one; all questions stay as they are.
+    """
+    by_id = {question.id: question for question in questions.open}
+    kept = {question.id for question in questions.answered}
+    for key, answer in answers.items():
+        if key in kept:
+            raise RunError(
+                f"the question {key!r} is answered already; the answer is kept, and used when the run goes on"
+            )
+        if key not in by_id:
+            raise RunError(f"no open question has the id {key!r}; `fanwise show` lists them")
+        value = by_id[key].value
+        if not is_review(value):
+            continue
+        try:
+            read_answer(answer, value["review"])
+        except AnswerError as error:
+            about = by_id[key].task_id or "the plan"
+            raise RunError(f"the answer about {about} is refused: {error}; the question stays open") from error
 
 
 async def _asked(saver: Saver, snapshot: StateSnapshot) -> AsyncIterator[Asked]:
@@ -126,6 +153,7 @@ def overdue(questions: tuple[PendingInterrupt, ...], now: float) -> dict[str, An
         value = question.value if isinstance(question.value, Mapping) else {}
         until = value.get("expires_at")
         if isinstance(until, str) and datetime.fromisoformat(until) <= datetime.fromtimestamp(now, UTC):
-            message = f"nobody answered by {until}"
-            found[question.id] = {"decisions": [{"type": value.get("default", "reject"), "message": message}]}
+            message = f"nobody answered by {until[:19].replace('T', ' ')}Z"
+            decision = {"type": value.get("default", "reject"), "message": message, "by_default": True}
+            found[question.id] = {"decisions": [decision]}
     return found

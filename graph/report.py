@@ -11,14 +11,15 @@ from langgraph.types import StateSnapshot
 from ..nodes.outputs import Outputs
 from ..reducers.outcome import run_metrics
 from ..schema.errors import RunError
-from ..schema.results import Metrics, PendingInterrupt, Report, RunStatus, Summary, TaskResult, TaskStatus
+from ..schema.results import Metrics, Report, RunStatus, Summary, TaskResult, TaskStatus
+from .questions import Questions
 from .runtime import saved_results
 
 PLAN = "plan"
 """The channel that holds the plan."""
 
 
-def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingInterrupt, ...] = ()) -> Report:
+def report_of(snapshot: StateSnapshot, thread_id: str, questions: Questions) -> Report:
     """Return the report of a run, finished or not.
 
     Results that finished branches of an interrupted superstep have saved are in it; tasks without a result are
@@ -27,7 +28,7 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingI
     Args:
         snapshot: the run's state, with its sub-graphs.
         thread_id: the run.
-        questions: what waits for a person.
+        questions: what waits for a person, or is answered.
 
     Raises:
         RunError: the thread holds no run.
@@ -37,17 +38,18 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: tuple[PendingI
         raise RunError(f"thread {thread_id!r} holds no planned run")
     results = {**(values.get("results") or {}), **dict(saved_results(snapshot))}
     finished = bool(values.get("summary")) and not snapshot.next
-    waiting = {question.task_id for question in questions}
+    waiting = {question.task_id for question in questions.open}
     tasks = values["plan"]["tasks"]
     return Report(
         thread_id=thread_id,
         status=values["status"] if finished else _unfinished(questions),
-        summary=_summary(values, finished, len(results), len(tasks), len(questions)),
+        summary=_summary(values, finished, len(results), len(tasks), questions),
         results={task["id"]: _result(task, results, waiting) for task in tasks},
         metrics=Metrics.model_validate(values["metrics"])
         if finished
         else run_metrics(tasks, results, values.get("superstep", 0)),
-        interrupts=questions,
+        interrupts=questions.open,
+        answered=questions.answered,
         warnings=tuple(values.get("warnings") or ()),
     )
 
@@ -78,15 +80,23 @@ async def stored_plan(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -
     return plan
 
 
-def _unfinished(questions: tuple[PendingInterrupt, ...]) -> RunStatus:
-    return "paused" if questions else "interrupted"
+def _unfinished(questions: Questions) -> RunStatus:
+    return "paused" if questions.open else "interrupted"
 
 
-def _summary(values: Mapping[str, Any], finished: bool, done: int, total: int, questions: int) -> Summary:
+def _summary(values: Mapping[str, Any], finished: bool, done: int, total: int, questions: Questions) -> Summary:
     if finished:
         return Summary.model_validate(values["summary"])
-    waits = f" It waits for a person: {questions} question{'s' * (questions != 1)}." if questions else ""
-    return Summary(text=f"The run is not finished: {done} of {total} tasks have ended.{waits}")
+    text = f"The run is not finished: {done} of {_counted(total, 'task')} {'has' if done == 1 else 'have'} ended."
+    if questions.open:
+        text += f" It waits for a person: {_counted(len(questions.open), 'question')}."
+    if questions.answered:
+        text += f" {_counted(len(questions.answered), 'answer')} will be used when it goes on."
+    return Summary(text=text)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _result(task: Mapping[str, Any], results: Mapping[str, Any], waiting: set[str | None]) -> TaskResult:

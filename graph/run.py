@@ -26,7 +26,7 @@ from ..state import RunContext
 from .builder import Graph, build_graph
 from .history import Estimates, History, estimates
 from .names import BATCH
-from .questions import overdue, questions_of, take_back, write_answers
+from .questions import check_answers, overdue, questions_of, take_back, write_answers
 from .recorder import Recorder
 from .report import report_of, with_outputs
 
@@ -170,12 +170,23 @@ async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, 
     snapshot = await graph.aget_state(config, subgraphs=True)
     saver = saver_of(graph)
     questions = await questions_of(saver, snapshot)
-    if unknown := answers.keys() - {question.id for question in questions.open}:
-        raise RunError(f"no open question has the id {', '.join(sorted(unknown))}; `fanwise show` lists them")
+    check_answers(questions, answers)
     new = {**overdue(questions.open, time.time()), **answers}
     await write_answers(saver, snapshot.config, new)
-    known = {**questions.answered, **new}
+    known = {**questions.answers, **new}
     return _GoingOn(snapshot, Command(resume=known) if known else None)
+
+
+async def keep_answers(graph: Graph, thread_id: str, answers: Mapping[str, Any]) -> None:
+    """Keep answers to a stopped run's questions, by question id, without going on with it.
+
+    Raises:
+        RunError: one is for no open question, or does not fit its review; none is kept.
+    """
+    snapshot = await graph.aget_state(config_of(thread_id), subgraphs=True)
+    saver = saver_of(graph)
+    check_answers(await questions_of(saver, snapshot), answers)
+    await write_answers(saver, snapshot.config, answers)
 
 
 def saver_of(graph: Graph) -> BaseCheckpointSaver[Any]:
@@ -232,7 +243,7 @@ async def _reported(graph: Graph, snapshot: StateSnapshot, thread_id: str, *, wh
         raise RunError(f"there is no run {thread_id!r} in this database; `fanwise runs` lists them")
     questions = await questions_of(saver_of(graph), snapshot)
     outputs = Outputs(graph.store if whole else None, thread_id)
-    return await with_outputs(report_of(snapshot, thread_id, questions.open), outputs)
+    return await with_outputs(report_of(snapshot, thread_id, questions), outputs)
 
 
 async def arun(

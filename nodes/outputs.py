@@ -19,6 +19,9 @@ from langgraph.store.base import BaseStore
 
 from ..schema.errors import RunError
 
+LARGE = 65_536
+"""Bytes, as JSON, above which the command keeps an output apart."""
+
 Result = Mapping[str, Any]
 """A `TaskResult` as a dict."""
 
@@ -54,6 +57,10 @@ class Outputs:
         key = sha256(text).hexdigest()
         await self._put(self.thread_id, key, text.decode())
         return {**result, "output": None, "output_ref": {"key": key, "bytes": len(text)}}
+
+    def if_small(self, output: Any) -> Any:
+        """Return an output that needs not be kept apart; `None` in place of another."""
+        return None if len(pydantic_core.to_json(output)) > (self.limit or LARGE) else output
 
     async def whole(self, result: Result) -> Result:
         """Return a result with its output in it.

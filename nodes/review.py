@@ -12,16 +12,21 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from langgraph.config import get_config
 from langgraph.types import interrupt
 
 from ..schema.results import Decision
 from ..schema.review import AnswerError, Question, answer_schema, as_args, make_question, read_answer
+from .steps import has_answer
 
 Asker = Callable[[Question], Coroutine[Any, Any, Any]]
 """Asks a person who is there; returns the answer, or `None` to let the run pause."""
 
 ASKER: ContextVar[Asker | None] = ContextVar("fanwise_asker", default=None)
 """Who is asked in this process; nobody, unless `execute` is told."""
+
+PATIENCE = 3
+"""Answers that may be wrong before whoever is there is not asked any more, and the run pauses."""
 
 Make = Callable[[Sequence[str]], Question]
 """Makes the question, given what was wrong with the answer before."""
@@ -46,9 +51,13 @@ async def ask(
         GraphInterrupt: nobody is there to answer: the run pauses.
     """
     problems: tuple[str, ...] = ()
+    patience = PATIENCE
     while True:
-        question, asker = make(problems), ASKER.get()
-        answer = None if asker is None else await in_person(asker, question)
+        question, asker = make(problems), ASKER.get() if patience else None
+        answer = None
+        if asker is not None and not has_answer(get_config()):
+            patience -= 1
+            answer = await in_person(asker, question)
         if answer is None:
             answer = interrupt(question, response_schema=answer_schema(question["review"]))
         try:
@@ -61,9 +70,18 @@ async def ask(
 
 
 def task_question(
-    when: str, task: Mapping[str, Any], value: Any, expires_at: str | None, problems: Sequence[str]
+    when: str, task: Mapping[str, Any], value: Any, expires_at: str | None, problems: Sequence[str], told: str = ""
 ) -> Question:
-    """Return the question about a task: about its input `before` it runs, or about its output `after`."""
+    """Return the question about a task: about its input `before` it runs, or about its output `after`.
+
+    Args:
+        when: `before` or `after`.
+        task: the task.
+        value: its input or output.
+        expires_at: when nobody needs to answer any more.
+        problems: what was wrong with the answer before.
+        told: what else the person should know, in a line.
+    """
     if when == "before":
         text = "May this task run? approve it, edit its input, respond to skip it, or reject it"
     else:
@@ -73,7 +91,7 @@ def task_question(
         "before" if when == "before" else "after",
         task["specialist"],
         as_args(value, "input" if when == "before" else "output"),
-        f"{described}\n{text}.",
+        "\n".join(line for line in (described, told, f"{text}.") if line),
         task_id=task["id"],
         expires_at=expires_at,
         default=task.get("review_default", "reject"),

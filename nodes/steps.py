@@ -36,6 +36,13 @@ async def in_line(name: str, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
+def has_answer(config: RunnableConfig) -> bool:
+    """Tell whether the next question is answered already."""
+    scratchpad: Any = config["configurable"][SCRATCHPAD]
+    waiting = scratchpad.get_null_resume(False) is not None
+    return waiting or len(scratchpad.resume) > questions_asked(config)
+
+
 def questions_asked(config: RunnableConfig) -> int:
     """Return how many questions this step, or this branch outside of steps, has asked so far."""
     asked: int = config["configurable"][SCRATCHPAD].interrupt_counter()

@@ -19,7 +19,7 @@ from .aggregator import Aggregation, Means
 from .attempt import AttemptCut, run_attempt
 from .call import Occasion
 from .conditions import ConditionError, prepared, skippable
-from .effort import Account, Effort, Worker, queue_again
+from .effort import Account, Effort, Worker, describe, queue_again
 from .outputs import Outputs
 from .review import Asker, ask, moment, task_question
 from .seat import Admission, Seat
@@ -117,19 +117,21 @@ class Branch:
             result = await self._attempted(occasion)
             if when == "before" or result["status"] != "succeeded":
                 return result
-            decision = await self._decided("after", result["output"])
+            decision = await self._decided("after", result["output"], _about(result, occasion))
+            if decision.type != "approve":
+                self.account.reviews[-1]["replaced"] = self.outputs.if_small(result["output"])
             if decision.type != "respond":
                 return self._accepted(decision, result)
             occasion = occasion.again(decision.message, result["output"])
 
     async def _before(self) -> dict[str, Any] | None:
         """Ask before the task runs; return its result where that settles it."""
-        given = self.task.get("input")
+        given = self.task.get("input", {})
         decision = await self._decided("before", given)
         if decision.type == "reject":
-            return self._ended("cancelled", error=_told("rejected by a person", decision))
+            return self._ended("cancelled", error=_told("rejected", decision))
         if decision.type == "respond":
-            return self._ended("skipped", error=_told("skipped by a person", decision))
+            return self._ended("skipped", error=_told("skipped", decision))
         if decision.type == "edit":
             self.task = {**self.task, "input": from_args(decision.args or {}, given, "input")}
             self.account.reviews[-1]["input"] = self.task["input"]
@@ -148,39 +150,49 @@ class Branch:
 
     def _accepted(self, decision: Decision, result: dict[str, Any]) -> dict[str, Any]:
         if decision.type == "reject":
-            return self._ended("failed", error=_told("its output was rejected by a person", decision))
+            return self._ended("failed", error=_told("its output was rejected", decision))
         output = result["output"]
         if decision.type == "edit":
             output = from_args(decision.args or {}, output, "output")
         told = {name: result[name] for name in ("error", "fallback")}
         return {**self._ended("succeeded", output=output, **told), "finished_at": result["finished_at"]}
 
-    async def _decided(self, when: str, value: Any) -> Decision:
+    async def _decided(self, when: str, value: Any, told: str = "") -> Decision:
         """Ask a person about a value, as a step of its own, and keep the decision for the result."""
         seconds = self.task.get("review_timeout_s")
 
         def question(problems: Any) -> Question:
             expires_at = None if seconds is None else moment(time.time() + float(seconds))
-            return task_question(when, self.task, value, expires_at, problems)
+            return task_question(when, self.task, value, expires_at, problems, told)
 
         def check(decision: Decision) -> None:
             if decision.type == "edit":
                 from_args(decision.args or {}, value, "input" if when == "before" else "output")
 
         async def asked() -> dict[str, Any]:
-            return (await ask(question, check, self._ask_in_person)).model_dump(mode="json")
+            decision = await ask(question, check, self._ask_in_person)
+            return {"decision": decision.model_dump(mode="json"), "at": moment(time.time())}
 
-        decision = Decision.model_validate(await self.step("review", asked))
-        self.account.reviews.append({"when": when, "decision": decision.type, "message": decision.message})
+        kept = await self.step("review", asked)
+        decision = Decision.model_validate(kept["decision"])
+        told_of = {"decision": decision.type, "message": decision.message, "by_default": decision.by_default}
+        self.account.reviews.append({"when": when, **told_of, "at": kept["at"]})
         return decision
 
     async def _ask_in_person(self, asker: Asker, question: Question) -> Any:
         """Ask whoever is there, and hold no slot meanwhile."""
         self.seat.release()
         self.seat.emit(TaskPaused(type="task_paused", task_id=self.task["id"], review=question["review"]))
-        answer = await run_attempt(asker(question), None, self.seat)
-        await queue_again(self.seat, 0)
-        return answer
+        try:
+            answer = await run_attempt(asker(question), None, self.seat)
+        except AttemptCut:
+            raise
+        except Exception as error:
+            self.account.warnings.append(f"asking about task {self.task['id']!r} failed: {describe(error)}")
+            answer = None
+        if answer is not None:
+            await queue_again(self.seat, 0)
+        return answer  # with none the branch pauses, and needs no slot
 
     def _ended(self, status: str, **fields: Any) -> dict[str, Any]:
         return self.account.result(self.task, status, **fields)
@@ -222,7 +234,18 @@ class Combining(Branch):
 
 
 def _told(what: str, decision: Decision) -> str:
-    return f"{what}: {decision.message}" if decision.message else what
+    who = f"{what} by default" if decision.by_default else f"{what} by a person"
+    return f"{who}: {decision.message}" if decision.message else who
+
+
+def _about(result: Mapping[str, Any], occasion: Occasion) -> str:
+    """Return what a person should know of an output beside the output itself."""
+    lines = []
+    if result.get("fallback"):
+        lines.append(f"This is the fallback's output, since the task itself failed: {result['error']}")
+    if occasion.comment:
+        lines.append(f"Done again after your comment: {occasion.comment}")
+    return "\n".join(lines)
 
 
 def make_node(

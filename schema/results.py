@@ -36,6 +36,8 @@ class Decision(Record):
     """A reason, or a comment for the next attempt."""
     args: dict[str, Any] | None = None
     """With `edit`: the edited arguments."""
+    by_default: bool = False
+    """Whether nobody decided, and the default was taken."""
 
 
 class Review(Record):
@@ -44,8 +46,14 @@ class Review(Record):
     when: Literal["before", "after"]
     decision: DecisionType
     message: str = ""
+    by_default: bool = False
+    """Whether nobody decided in time."""
+    at: str | None = None
+    """When it came to use, ISO 8601 in UTC."""
     input: JsonValue = None
     """The input that took the plan's place, where it was edited."""
+    replaced: JsonValue = None
+    """The output that was edited or rejected, or done again; `null` if it is large."""
 
 
 class OutputRef(Record):
@@ -194,4 +202,6 @@ class Report(Record):
     """By task id, in plan order."""
     metrics: Metrics
     interrupts: tuple[PendingInterrupt, ...] = ()
+    answered: tuple[PendingInterrupt, ...] = ()
+    """Questions whose answers are kept, and come to use when the run is gone on with."""
     warnings: tuple[str, ...] = ()

@@ -36,6 +36,11 @@ SYNONYMS: Mapping[str, DecisionType] = {
 """Other words for a decision; `accept`, `ignore` and `response` are Agent Inbox's earlier ones."""
 
 
+def is_review(value: Any) -> bool:
+    """Tell whether a question is a review, and not a specialist's own."""
+    return isinstance(value, Mapping) and value.get("review") in ALLOWED and "action_requests" in value
+
+
 class ActionRequest(TypedDict):
     """What is to be decided on."""
 
@@ -185,7 +190,9 @@ def _decision(given: Mapping[str, Any], kind: ReviewKind) -> Decision:
         raise AnswerError(f"'message' must be text, {got(message)}")
     if known == "edit":
         args = _edited(given)
-    return Decision(type=known, message=message or "", args=args)
+    if known == "respond" and kind == "after" and not (message or "").strip():
+        raise AnswerError("'message' is missing: a comment says what is to be done differently")
+    return Decision(type=known, message=message or "", args=args, by_default=given.get("by_default") is True)
 
 
 def _edited(given: Mapping[str, Any]) -> dict[str, Any]:

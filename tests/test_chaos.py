@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "chaos.py"
 
 def play(*arguments: str) -> str:
     """Play rounds and return what they print; fail if something was violated."""
-    command = [sys.executable, str(SCRIPT), "--tasks", "20", *arguments]
+    command = [sys.executable, str(SCRIPT), "--tasks", "12", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -33,7 +33,7 @@ def address_of_postgres() -> str:
 @pytest.mark.slow
 def test_killed_runs_go_on_and_no_finished_task_runs_again() -> None:
     """Nothing that was saved starts again or is asked again, and all ends as if undisturbed."""
-    assert "2 rounds of 20 tasks on sqlite (seeds 0 to 1): no violation" in play("--rounds", "2")
+    assert "2 rounds of 12 tasks on sqlite (seeds 0 to 1): no violation" in play("--rounds", "2")
 
 
 @pytest.mark.slow

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +88,66 @@ class Inside(Shell):
             run_cli(args)
         said = self._capsys.readouterr()
         return subprocess.CompletedProcess(args, int(ended.value.code or 0), said.out, said.err)
+
+
+class Terminal:
+    """The command on a terminal of its own: standard input and standard error are a pty."""
+
+    def __init__(self, shell: Shell, *args: str, env: Mapping[str, str] | None = None, columns: int = 80) -> None:
+        near, far = pty.openpty()
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self._near = near
+        self.said = ""
+        """What was shown so far."""
+        self.process = subprocess.Popen(
+            [*COMMAND, *args],
+            cwd=shell.folder,
+            stdin=far,
+            stdout=subprocess.PIPE,
+            stderr=far,
+            text=True,
+            env={**shell.env, "TERM": "xterm", "COLUMNS": str(columns), **(env or {})},
+            start_new_session=True,
+        )
+        os.close(far)
+        self._seen = 0
+
+    def until(self, text: str) -> str:
+        """Read until a text is shown after what was waited for before; return what was shown."""
+        deadline = time.monotonic() + 30
+        while text not in self.said[self._seen :]:
+            ready, _, _ = select.select([self._near], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = self._read() if ready else b""
+            assert chunk, f"never said {text!r}: {self.said[self._seen :]}"
+            self.said += chunk.decode(errors="replace").replace("\r\n", "\n")
+        start, self._seen = self._seen, self.said.index(text, self._seen) + len(text)
+        return self.said[start : self._seen]
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self._near, f"{text}\n".encode())
+
+    def answer(self, prompt: str, text: str) -> str:
+        """Wait for a prompt and answer it; return what was shown before."""
+        shown = self.until(prompt)
+        self.type(text)
+        return shown
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; return the exit code and what standard output got."""
+        while chunk := self._read():
+            self.said += chunk.decode(errors="replace").replace("\r\n", "\n")
+        assert self.process.stdout is not None
+        out = self.process.stdout.read()
+        self.process.stdout.close()
+        os.close(self._near)
+        return self.process.wait(30), out
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._near, 65536)
+        except OSError:  # the other end is closed
+            return b""
 
 
 @pytest.fixture

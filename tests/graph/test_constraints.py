@@ -132,7 +132,7 @@ def test_groups_run_one_after_another() -> None:
 
 
 def test_fast_ends_the_run_with_the_first_required_failure() -> None:
-    """What runs is cancelled, what waits is skipped, the summary tells what is known; optional failures do not count."""
+    """What runs is cancelled, what waits is skipped, the summary tells what is known; optional failures don't count."""
     watched = Watched(0.01)
     plan = {
         "config": {"on_failure": "fast", "max_parallel": 3},

@@ -450,8 +450,14 @@ def test_a_drained_run_goes_on_where_it_stopped(open_saver: Any, go: Go) -> None
             graph = build_graph([step], checkpointer=saver)
             tasks = [{"id": f"t{i}", "specialist": "step", "depends_on": [f"t{i - 1}"] if i else []} for i in range(5)]
             control = RunControl()
-            asyncio.get_running_loop().call_later(0.07, control.request_drain)
-            first = await execute(graph, {"plan": {"tasks": tasks}}, "d", control=control)
+
+            def drain_after_the_first(event: Mapping[str, Any]) -> None:
+                if event["type"] == "task_finished":
+                    control.request_drain()
+
+            first = await execute(
+                graph, {"plan": {"tasks": tasks}}, "d", control=control, on_event=drain_after_the_first
+            )
             assert first.status == "interrupted"
             assert statuses(first.results)["t4"] == "pending"
             assert statuses(first.results)["t0"] == "succeeded"
@@ -603,3 +609,30 @@ def test_events_tell_the_story(go: Go) -> None:
     ]
     finished = [event for event in events if event["type"] == "task_finished"]
     assert [(event["completed"], event["total"]) for event in finished] == [(1, 2), (2, 2)]
+
+
+def test_events_from_inside_reviews_reach_the_plain_stream(go: Go) -> None:
+    """What happens in a step of a branch is told like all else, and an answer that is given is not asked for again."""
+    asked: list[str] = []
+
+    async def person(question: Any) -> str:
+        asked.append(question["review"])
+        return "approve"
+
+    async def scenario() -> list[str]:
+        graph = build_graph([specialist("step")(lambda task: task.id)], checkpointer=InMemorySaver())
+        plan = {"tasks": [{"id": "a", "specialist": "step", "review": "both"}]}
+        stopped = await execute(graph, {"plan": plan}, "t")
+        seen: list[str] = []
+        await execute(
+            graph,
+            None,
+            "t",
+            answers={stopped.interrupts[0].id: "approve"},
+            asker=person,
+            on_event=lambda event: seen.append(event["type"]),
+        )
+        return seen
+
+    assert go(scenario()) == ["task_queued", "task_started", "task_paused", "task_finished", "run_finished"]
+    assert asked == ["after"]
