@@ -634,5 +634,12 @@ def test_events_from_inside_reviews_reach_the_plain_stream(go: Go) -> None:
         )
         return seen
 
-    assert go(scenario()) == ["task_queued", "task_started", "task_paused", "task_finished", "run_finished"]
+    assert go(scenario()) == [
+        "task_queued",
+        "task_started",
+        "attempt_ended",
+        "task_paused",
+        "task_finished",
+        "run_finished",
+    ]
     assert asked == ["after"]
