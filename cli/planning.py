@@ -25,6 +25,7 @@ def validate_command(
     max_bytes: int | None,
 ) -> int:
     """Refuse or accept a plan, listing every problem."""
+    from ..schema.checks import check_exclusives
     from ..schema.errors import PlanError
     from .exits import REFUSED, SUCCEEDED
     from .failures import problem_object
@@ -35,6 +36,8 @@ def validate_command(
         specialists = load_specialists(specialist_sources)
     try:
         loaded = load_plan(plan, specialists, max_tasks, max_bytes)
+        if problems := check_exclusives(loaded, {item.name for item in specialists if item.exclusive}):
+            raise PlanError(problems, plan)
     except PlanError as error:
         if as_json:
             print_json({"ok": False, "problems": [problem_object(problem) for problem in error.problems]})
@@ -63,11 +66,22 @@ def _counts(plan: Any) -> str:
 
 
 def _warnings(plan: Any, specialists: Any) -> list[str]:
-    """Return what the plan's `unknown_specialist: skip` lets pass."""
+    """Return what the plan lets pass: tasks that are skipped, files that two tasks touch without one waiting."""
     from ..nodes.specialists import known_names
     from ..schema.checks import check_specialists
+    from ..schema.conflicts import unordered
 
-    return [f"{problem}; the task is skipped" for problem in check_specialists(plan, known_names(specialists))]
+    skipped = [f"{problem}; the task is skipped" for problem in check_specialists(plan, known_names(specialists))]
+    touching = [
+        f"{first!r} and {second!r} both touch {path!r}, and neither depends on the other: {first!r} goes first"
+        for first, second, path in unordered(plan.to_state()["tasks"])
+    ]
+    more = f"and {len(touching) - CONFLICTS} more such pairs of tasks"
+    return [*skipped, *touching[:CONFLICTS], *([more] if len(touching) > CONFLICTS else [])]
+
+
+CONFLICTS = 20
+"""Conflicts that are written out."""
 
 
 @click.command("explain")

@@ -9,10 +9,10 @@ from typing import Any
 from langgraph.types import Send
 
 from ..schema.aggregate import branch_terms
+from ..schema.conflicts import goes_behind
 from ..schema.dag import is_topological, only_for, topological, upward_ranks
 from ..schema.policy import PlanConfig
 from ..schema.results import standing
-from .conflicts import goes_behind
 from .estimates import estimated_seconds, known_seconds
 from .names import BATCH, SYNTHESIZER
 from .rules import FAILED, verdict

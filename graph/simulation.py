@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..schema.aggregate import AGGREGATE
+from ..schema.conflicts import goes_behind
 from ..schema.dag import is_topological, topological, upward_ranks
-from .conflicts import goes_behind
 from .resources import demand_of
 from .schedule import Limits, Schedule
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from .dag import ancestors, is_topological, topological
+
 Tasks = Sequence[Mapping[str, Any]]
 """Tasks as dicts, each behind its dependencies."""
 
@@ -63,6 +65,21 @@ def goes_behind(tasks: Tasks) -> dict[str, list[str]]:
         if conflict.first not in known and conflict.first not in needs[conflict.second]:
             known.append(conflict.first)
     return {task_id: others for task_id, others in behind.items() if others}
+
+
+def unordered(tasks: Tasks) -> list[Conflict]:
+    """Return the conflicts between tasks of which neither depends on the other, directly or not."""
+    graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
+    by_id = {task["id"]: task for task in tasks}
+    order = list(graph) if is_topological(graph) else topological(graph)
+    above: dict[str, set[str]] = {}
+    found = []
+    for conflict in conflicts([by_id[task_id] for task_id in order]):
+        if conflict.second not in above:
+            above[conflict.second] = ancestors(graph, conflict.second)
+        if conflict.first not in above[conflict.second]:
+            found.append(conflict)
+    return found
 
 
 def overlap(one: str, other: str) -> bool:
