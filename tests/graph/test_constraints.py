@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanwise.graph import build_graph, specialist
-from fanwise.graph.conflicts import conflicts, goes_behind, overlap
 from fanwise.graph.resources import SLOTS, Demand
 from fanwise.graph.schedule import PATIENCE, Limits, Schedule
+from fanwise.schema.conflicts import conflicts, goes_behind, overlap
 from fanwise.state import Plan, PlanError, Task
 
 
