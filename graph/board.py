@@ -187,6 +187,13 @@ class Board:
             if gate.refused(self._loop.time(), wait_s, taken, schedule.resources.capacities.get(pool)):
                 self._tell_limit(pool, gate.limit, "the server refused")
 
+    def spent(self, task_id: str, tokens: float) -> None:
+        """Charge tokens to the pools of a task."""
+        demand = self._schedule.running.get(task_id)
+        for pool, _ in demand.units if demand is not None else ():
+            if (gate := SHARED.get(pool)) is not None:
+                gate.spent(tokens, self._loop.time())
+
     def passed(self, task_id: str) -> None:
         """Take a success: the pools of the task let a little more through."""
         demand = self._schedule.running.get(task_id)

@@ -126,6 +126,10 @@ class Seat:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""
         self._board.refused(self.task_id, wait_s)
 
+    def spent(self, tokens: float) -> None:
+        """Tell what an attempt used."""
+        self._board.spent(self.task_id, tokens)
+
     def passed(self) -> None:
         """Tell that an attempt succeeded."""
         self._board.passed(self.task_id)

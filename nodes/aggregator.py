@@ -16,9 +16,10 @@ from ..schema.aggregate import BUILT_IN, MODES, Aggregate, own_function
 from ..schema.errors import FanwiseError
 from ..schema.expressions import ExpressionError
 from ..schema.progress import TaskStarted
+from .account import Account
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import in_thread, to_json
-from .effort import Account, describe
+from .effort import describe
 from .outputs import Outputs
 from .review import moment
 from .seat import Admission, Seat

@@ -9,28 +9,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, is_invalid_resume
 from langgraph.runtime import Runtime
 
-from ..schema.policy import AdaptiveTimeout
 from ..schema.progress import AttemptEnded, AttemptFailed, TaskStarted
+from .account import Account
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, Occasion, make_call, to_json
 from .hedge import hedged
 from .outputs import Outputs
+from .pace import hedge_s, timeout_s
 from .retries import retrying
 from .review import moment
 from .seat import Seat
 from .specialist import Specialist
 from .steps import questions_asked, rewind_questions
 from .throttling import asked_to_wait
-
-ENOUGH = 5
-"""Attempts that must have been seen before time-outs and hedges follow them."""
+from .usage import Used, added, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,56 +44,6 @@ class Worker:
     def of(cls, specialist: Specialist) -> Worker:
         """Make a specialist ready to be called."""
         return cls(specialist, *make_call(specialist))
-
-
-@dataclass(slots=True)
-class Account:
-    """What a task has taken so far, all its attempts together."""
-
-    attempts: int = 0
-    started_at: str | None = None
-    queued_s: float = 0.0
-    worked_s: float = 0.0
-    warnings: list[str] = field(default_factory=list)
-    reviews: list[dict[str, Any]] = field(default_factory=list)
-
-    def result(
-        self,
-        task: Mapping[str, Any],
-        status: str,
-        *,
-        output: Any = None,
-        error: str | None = None,
-        fallback: bool = False,
-    ) -> dict[str, Any]:
-        """Return the task's result as a dict."""
-        result = {
-            "task_id": task["id"],
-            "specialist": task["specialist"],
-            "status": status,
-            "output": output,
-            "error": error,
-            "attempts": self.attempts,
-            "queued_s": round(self.queued_s, 6),
-            "duration_s": round(self.worked_s, 6),
-            "started_at": self.started_at,
-            "finished_at": moment(time.time()),
-            "usage": None,
-            "fallback": fallback,
-        }
-        return {**result, "reviews": list(self.reviews)} if self.reviews else result
-
-    def saved(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Return what a step has to remember of an effort."""
-        return {"result": result, "warnings": list(self.warnings)}
-
-    def restore(self, saved: Mapping[str, Any]) -> dict[str, Any]:
-        """Take over what a step remembers, and return its result."""
-        result: dict[str, Any] = saved["result"]
-        self.attempts, self.started_at = result["attempts"], result["started_at"]
-        self.queued_s, self.worked_s = result["queued_s"], result["duration_s"]
-        self.warnings = list(saved["warnings"])
-        return result
 
 
 class Effort:
@@ -131,7 +80,7 @@ class Effort:
         self.outputs = outputs
         self.runtime = runtime
         self.config = config
-        self.timeout_s = self._timeout_s()
+        self.timeout_s = timeout_s(task, seat.estimates)
 
     async def result(self) -> dict[str, Any]:
         """Return the result that the specialist, or the fallback, comes to."""
@@ -172,11 +121,13 @@ class Effort:
         seat, account, begun = self.seat, self.account, time.monotonic()
         begun_with = self._attempt_begun(worker)
         told: AttemptEnded | None = begun_with
+        used = Used()
         seat.emit(TaskStarted(type="task_started", task_id=self.task["id"], attempt=account.attempts))
         try:
             there = {need: result for need, result in seat.results().items() if not result.get("by_choice")}
             results = {need: await self.outputs.whole(result) for need, result in there.items()}
-            output = to_json(await run_attempt(self._call(worker, results), self.timeout_s, seat))
+            with counted(used):
+                output = to_json(await run_attempt(self._call(worker, results), self.timeout_s, seat))
             seat.passed()
             return output
         except BaseException as ended:
@@ -189,14 +140,27 @@ class Effort:
         finally:
             took = time.monotonic() - begun
             account.worked_s += took
+            self._charge(used, told)
             seat.release()
             if told is not None:
                 told["duration_s"] = round(took, 6)
                 seat.emit(told)
 
+    def _charge(self, used: Used, told: AttemptEnded | None) -> None:
+        """Add what an attempt used to the task's account, and to the rates of its pools."""
+        usage = used.total()
+        if usage is None:
+            return
+        self.account.usage = added(self.account.usage, usage)
+        self.seat.spent(usage.get("total_tokens", 0))
+        if told is not None:
+            told["usage"] = usage
+
     def _call(self, worker: Worker, results: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
         """Return the work of an attempt: the specialist's, and where that is slow and may be, the same once more."""
-        after_s = self._hedge_s(worker)
+        after_s = hedge_s(self.task, worker.specialist.name, self.seat.estimates)
+        if worker.in_thread:  # it can't be stopped, and would do the work twice
+            after_s = None
 
         def start() -> Coroutine[Any, Any, Any]:
             attempt = self.account.attempts
@@ -208,30 +172,6 @@ class Effort:
             return start()
 
         return start() if after_s is None else hedged(start, again, after_s, self.seat)
-
-    def _hedge_s(self, worker: Worker) -> float | None:
-        """Return the seconds after which a second attempt starts; `None` where none may, or nothing is known."""
-        hedge = self.task.get("hedge")
-        if not hedge or worker.in_thread:  # what runs in a thread can't be stopped, and would do the work twice
-            return None
-        given: float | None = hedge.get("after_s")
-        return given if given is not None else self._observed_p95(worker)
-
-    def _observed_p95(self, worker: Worker) -> float | None:
-        seen = self.seat.estimates.get(worker.specialist.name) or {}
-        return seen["p95"] if seen.get("n", 0) >= ENOUGH else None
-
-    def _timeout_s(self) -> float | None:
-        """Return the time-out of an attempt: the plan's, or one that follows history."""
-        given: float | None = self.task.get("timeout_s")
-        adaptive = self.task.get("adaptive_timeout")
-        p95 = None if adaptive is None else self._observed_p95(self.workers[self.task["specialist"]])
-        if adaptive is None or p95 is None:
-            return given
-        policy = AdaptiveTimeout.model_construct(**adaptive)
-        longest = policy.max_s if policy.max_s is not None else given
-        wanted = max(policy.factor * p95, policy.min_s)
-        return wanted if longest is None else min(wanted, longest)
 
     def _attempt_begun(self, worker: Worker) -> AttemptEnded:
         """Count an attempt, and return what will be told of it when it is over."""

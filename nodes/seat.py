@@ -49,6 +49,9 @@ class Seat(Protocol):
     def refused(self, wait_s: float) -> None:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""
 
+    def spent(self, tokens: float) -> None:
+        """Tell what an attempt used."""
+
     def passed(self) -> None:
         """Tell that an attempt succeeded."""
 

@@ -15,11 +15,12 @@ from ..schema.progress import TaskFinished, TaskPaused
 from ..schema.results import Decision
 from ..schema.review import Question, from_args
 from ..schema.skip import Skip
+from .account import Account
 from .aggregator import Aggregation, Means
 from .attempt import AttemptCut, run_attempt
 from .call import Occasion
 from .conditions import ConditionError, prepared, skippable
-from .effort import Account, Effort, Worker, describe, queue_again
+from .effort import Effort, Worker, describe, queue_again
 from .outputs import Outputs
 from .review import Asker, ask, moment, task_question
 from .seat import Admission, Seat

@@ -16,8 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
-from fanwise.graph import build_graph, specialist
+from fanwise.graph import build_graph, report_usage, specialist
 from fanwise.graph.gates import SHARED, Gate
 from fanwise.graph.pressure import cores, free_cores
 from fanwise.graph.resources import Demand, specialist_pool
@@ -257,3 +258,36 @@ def test_a_task_that_waits_for_its_gate_holds_nothing() -> None:
     decision = schedule.decide(1.0)
     assert decision.start == [] and decision.wake_at == 5.0
     assert schedule.decide(5.0).start == ["slow"]
+
+
+def test_what_attempts_use_is_summed_up_and_charged() -> None:
+    """Chat models are counted by themselves, other work by its own word; tokens count against the specialist's rate."""
+
+    class Counted(FakeListChatModel):
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            made = super()._generate(*args, **kwargs)
+            message: Any = made.generations[0].message
+            message.usage_metadata = {"input_tokens": 30, "output_tokens": 12, "total_tokens": 42}
+            message.response_metadata = {"model_name": "tiny"}
+            return made
+
+    @specialist("ask")
+    async def ask(task: Task, attempt: int) -> str:
+        answer = await Counted(responses=["yes"]).ainvoke("well?")
+        report_usage(input_tokens=8, cost=0.5)
+        if attempt == 1:
+            raise ConnectionError("once more")
+        return answer.text
+
+    tasks = [{"id": "a", "specialist": "ask", "retry": {"max_attempts": 2, "initial_s": 0}}]
+    plan = {"config": {"rates": {"ask": {"tokens_per_min": 6000}}}, "tasks": tasks}
+    out = asyncio.run(build_graph([ask]).ainvoke({"plan": plan}))
+    assert out["results"]["a"]["usage"] == {
+        "input_tokens": 76,
+        "output_tokens": 24,
+        "total_tokens": 100,
+        "cost": 1.0,
+        "by_model": {"tiny": {"input_tokens": 60, "output_tokens": 24, "total_tokens": 84}},
+    }
+    gate = SHARED.get(specialist_pool("ask"))
+    assert gate is not None and gate._tokens == pytest.approx(5900, abs=100)

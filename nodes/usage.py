@@ -1,0 +1,84 @@
+"""What an attempt uses: tokens, by model, and cost.
+
+Chat models of LangChain are counted by themselves, wherever an attempt calls them; other work says what it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.tracers.context import register_configure_hook
+
+COUNTS = ("input_tokens", "output_tokens", "total_tokens")
+"""What is counted, in the words of LangChain's usage metadata."""
+
+_MODELS: ContextVar[UsageMetadataCallbackHandler | None] = ContextVar("fanwise_models", default=None)
+register_configure_hook(_MODELS, inheritable=True)
+
+
+@dataclass(slots=True)
+class Used:
+    """What has been used so far."""
+
+    models: UsageMetadataCallbackHandler = field(default_factory=UsageMetadataCallbackHandler)
+    told: dict[str, float] = field(default_factory=dict)
+    """What the work itself said."""
+
+    def total(self) -> dict[str, Any] | None:
+        """Return the sums, and those of each model; `None` where nothing was used."""
+        by_model = {name: {k: used.get(k, 0) for k in COUNTS} for name, used in self.models.usage_metadata.items()}
+        return added(self.told, *({**used, "by_model": {name: used}} for name, used in by_model.items()))
+
+
+_USED: ContextVar[Used | None] = ContextVar("fanwise_used", default=None)
+
+
+@contextmanager
+def counted(used: Used) -> Iterator[None]:
+    """Count what is used inside."""
+    models, told = _MODELS.set(used.models), _USED.set(used)
+    try:
+        yield
+    finally:
+        _MODELS.reset(models)
+        _USED.reset(told)
+
+
+def report_usage(*, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> None:
+    """Tell, from a specialist at work, what it has used; several calls add up.
+
+    Chat models of LangChain need no call: they are counted by themselves.
+
+    Args:
+        input_tokens: tokens that were given to a model.
+        output_tokens: tokens that it answered with.
+        cost: money, in whatever currency the user counts.
+    """
+    used = _USED.get()
+    if used is None:
+        return
+    for name, amount in (
+        ("input_tokens", input_tokens),
+        ("output_tokens", output_tokens),
+        ("total_tokens", input_tokens + output_tokens),
+        ("cost", cost),
+    ):
+        if amount:
+            used.told[name] = used.told.get(name, 0) + amount
+
+
+def added(*parts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the sum of several usages; `None` where there is nothing in them."""
+    total: dict[str, Any] = {}
+    for part in parts:
+        for name, amount in (part or {}).items():
+            if isinstance(amount, Mapping):
+                total[name] = added(total.get(name), amount)
+            else:
+                total[name] = total.get(name, 0) + amount
+    return total or None
