@@ -123,7 +123,9 @@ def _limit(asked: Asked, width: int) -> list[str]:
     if left is None:
         return []
     if left <= 0:
-        return folded(f"time is over since {_end(asked)}: {asked.default}, when the run goes on", width)
+        return folded(
+            f"time is over since {_end(asked)}: {asked.default}, when the run goes on without an answer", width
+        )
     return folded(f"until {_end(asked)}, in {seconds(left)}; then: {asked.default}", width)
 
 

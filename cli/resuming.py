@@ -173,6 +173,6 @@ def _answers(session: Session, given: tuple[Given, ...], approve_all: bool) -> d
         approvals = {asked.id: asked.approval() for asked in questions if asked.id not in answers}
         answers.update({key: answer for key, answer in approvals.items() if answer is not None})
     for asked in questions:
-        if asked.id in answers and (told := late(asked)):
+        if asked.id in answers and not session.job.quiet and (told := late(asked)):
             say(told)
     return answers

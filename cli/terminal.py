@@ -118,6 +118,8 @@ def _tell_kept(path: Path) -> bool:
 
     unsaved = [str(file) for file in path.parent.iterdir() if path.name in file.name and file != path]
     is_saved = path.exists() and path.stat().st_mtime != 0
+    if is_saved or unsaved:
+        say("\nthe editor was ended")
     if is_saved:
         say(f"what you saved is kept: {path}")
     if unsaved:

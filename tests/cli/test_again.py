@@ -11,7 +11,7 @@ import pytest
 from fanwise.cli.job import Job, without_password
 from fanwise.cli.options import age
 
-from .conftest import Inside
+from .conftest import Inside, Terminal
 
 
 def _failed(inside: Inside) -> None:
@@ -99,6 +99,14 @@ def test_old_runs_are_deleted(inside: Inside) -> None:
     assert inside.json("runs", "--prune", "--older-than", "0s")["deleted"] == ["t"]
     assert inside.json("runs") == []
     assert inside("runs", "--prune").returncode == 2 and inside("runs", "--older-than", "1d").returncode == 2
+
+
+def test_a_person_is_asked_before_runs_are_deleted(inside: Inside) -> None:
+    """With the duration as it was given; nothing is deleted where they say no."""
+    inside("run", inside.plan([{"id": "a"}]), "--thread", "t")
+    terminal = Terminal(inside, "runs", "--prune", "--older-than", "5m")
+    assert "lain still for 5m?" in terminal.answer("[y/N]: ", "n")
+    assert terminal.end()[0] == 130 and len(inside.json("runs")) == 1
 
 
 def test_durations_are_read() -> None:
