@@ -11,14 +11,12 @@ from langgraph.errors import is_invalid_resume
 
 from ..graph.builder import Graph, build_graph
 from ..graph.checkpoints import Database, open_database
-from ..graph.questions import questions_of, take_back
-from ..graph.run import config_of, keep_answers, report, saver_of
+from ..graph.run import keep_answers, report
 from ..nodes.outputs import LARGE
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
-from ..schema.review import is_review
 from .asked import Asked, all_asked
 from .drive import drive
 from .job import Job
@@ -68,14 +66,7 @@ class Session:
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
         if self.person is not None:
             self.person.stay()
-        try:
-            made = await drive(
-                self.graph, given, self.job, self.progress, self.traces, answers=answers, person=self.person
-            )
-        except RunError as error:
-            if _is_misfit(error):
-                await self._take_misfits_back()
-            raise
+        made = await drive(self.graph, given, self.job, self.progress, self.traces, answers=answers, person=self.person)
         if self.traces is not None:
             self.traces.finish(made)
         self.before = made
@@ -99,17 +90,6 @@ class Session:
 
     async def _keep(self, asked: Asked, answer: Any) -> None:
         await keep_answers(self.graph, self.job.thread_id, {asked.id: answer})
-
-    async def _take_misfits_back(self) -> None:
-        """Forget the kept answers to specialists' own questions, one of which was refused: they are asked again.
-
-        Only when the run goes on can the specialist's schema be held against them.
-        """
-        saver = saver_of(self.graph)
-        snapshot = await self.graph.aget_state(config_of(self.job.thread_id), subgraphs=True)
-        questions = await questions_of(saver, snapshot)
-        misfits = [question.id for question in questions.answered if not is_review(question.value)]
-        await take_back(saver, snapshot.config, dict.fromkeys(misfits))
 
     async def look_again(self) -> Report:
         """Return how the run stands, with what was changed in it since it was opened."""
