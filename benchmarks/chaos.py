@@ -78,7 +78,7 @@ async def saved(spec: Mapping[str, Any]) -> Saved | None:
         if not snapshot.values.get("run_id"):
             return None
         asked = await questions_of(database.saver, snapshot)
-        told = report_of(snapshot, THREAD, asked.open)
+        told = report_of(snapshot, THREAD, asked)
     values = [question.value for question in asked.open if question.value.get("review") == "after"]
     return Saved(
         outcomes=outcomes(told),
