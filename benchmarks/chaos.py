@@ -83,7 +83,7 @@ async def saved(spec: Mapping[str, Any]) -> Saved | None:
     return Saved(
         outcomes=outcomes(told),
         open={question.id for question in asked.open},
-        answered=set(asked.answered),
+        answered={question.id for question in asked.answered},
         reviewed={(value["task_id"], value["action_requests"][0]["args"]["group"]) for value in values},
         is_retried=bool(snapshot.values.get("groups")),
         status=told.status,
