@@ -103,7 +103,7 @@ async def undisturbed(spec: Mapping[str, Any]) -> Report:
 
     async def answered(told: Report) -> Report:
         while told.interrupts:
-            answers = {question.id: people.answer(question.value) for question in told.interrupts}
+            answers = {question.id: people.right_answer(question.value) for question in told.interrupts}
             told = await execute(graph, None, THREAD, answers=answers)
         return told
 

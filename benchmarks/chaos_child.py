@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chaos_round import FAILED, People, chaos_specialist, note_to
+from chaos_round import FAILED, NO_ANSWER, People, chaos_specialist, note_to
 
 from fanwise.graph import build_graph
 from fanwise.graph.again import retry
@@ -92,12 +92,12 @@ class Child:
     async def _answer(self, graph: Graph, question: PendingInterrupt) -> Any:
         """Return the answer to a question; one that is no answer is tried first, and has to be refused."""
         answer = self.people.answer(question.value)
-        if answer != {"decisions": [{"type": "perhaps"}]}:
+        if answer != NO_ANSWER:
             return answer
         try:
             await keep_answers(graph, THREAD, {question.id: answer})
         except RunError:
-            return self.people.answer({**question.value, "problems": ["refused"]})
+            return self.people.right_answer(question.value)
         raise AssertionError(f"a wrong answer to {question.id} was kept")
 
     def _tell_waiting(self, questions: Iterable[PendingInterrupt]) -> None:
