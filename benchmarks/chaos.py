@@ -78,12 +78,12 @@ async def saved(spec: Mapping[str, Any]) -> Saved | None:
         if not snapshot.values.get("run_id"):
             return None
         asked = await questions_of(database.saver, snapshot)
-        told = report_of(snapshot, THREAD, asked.open)
+        told = report_of(snapshot, THREAD, asked)
     values = [question.value for question in asked.open if question.value.get("review") == "after"]
     return Saved(
         outcomes=outcomes(told),
         open={question.id for question in asked.open},
-        answered=set(asked.answered),
+        answered={question.id for question in asked.answered},
         reviewed={(value["task_id"], value["action_requests"][0]["args"]["group"]) for value in values},
         is_retried=bool(snapshot.values.get("groups")),
         status=told.status,
@@ -103,7 +103,7 @@ async def undisturbed(spec: Mapping[str, Any]) -> Report:
 
     async def answered(told: Report) -> Report:
         while told.interrupts:
-            answers = {question.id: people.answer(question.value) for question in told.interrupts}
+            answers = {question.id: people.right_answer(question.value) for question in told.interrupts}
             told = await execute(graph, None, THREAD, answers=answers)
         return told
 

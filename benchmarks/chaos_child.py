@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chaos_round import FAILED, People, chaos_specialist, note_to
+from chaos_round import FAILED, NO_ANSWER, People, chaos_specialist, note_to
 
 from fanwise.graph import build_graph
 from fanwise.graph.again import retry
 from fanwise.graph.builder import Graph
 from fanwise.graph.checkpoints import open_database
-from fanwise.graph.run import config_of, execute, report
+from fanwise.graph.run import config_of, execute, keep_answers, report
 from fanwise.schema.results import PendingInterrupt
 from fanwise.state import Report, RunError
 
@@ -84,10 +84,21 @@ class Child:
             asked = list(told.interrupts)
             now = self.rng.sample(asked, self.rng.randint(1, len(asked)))
             self._tell_waiting([question for question in asked if question not in now])
-            told = await self._execute(graph, None, {q.id: self.people.answer(q.value) for q in now})
+            told = await self._execute(graph, None, {q.id: await self._answer(graph, q) for q in now})
         if told.status in ("interrupted", "paused"):
             raise AssertionError(f"the run stopped with nothing to answer: {told.status}")
         return told
+
+    async def _answer(self, graph: Graph, question: PendingInterrupt) -> Any:
+        """Return the answer to a question; one that is no answer is tried first, and has to be refused."""
+        answer = self.people.answer(question.value)
+        if answer != NO_ANSWER:
+            return answer
+        try:
+            await keep_answers(graph, THREAD, {question.id: answer})
+        except RunError:
+            return self.people.right_answer(question.value)
+        raise AssertionError(f"a wrong answer to {question.id} was kept")
 
     def _tell_waiting(self, questions: Iterable[PendingInterrupt]) -> None:
         for question in questions:

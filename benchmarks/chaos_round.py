@@ -70,12 +70,21 @@ def _rule(rng: random.Random) -> str:
     return rng.choices(["all_success", "none_failed", "all_done"], [4, 1, 5])[0]
 
 
+NO_ANSWER = {"decisions": [{"type": "perhaps"}]}
+"""What is refused before anything runs."""
+
+
 class People:
     """Those who answer: the same to the same question."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.seed = spec["seed"]
         self.plan = spec["plan"]
+
+    def right_answer(self, question: Mapping[str, Any]) -> Any:
+        """Return the answer to a question, and not one that is none."""
+        answer = self.answer(question)
+        return answer if answer != NO_ANSWER else self.answer({**question, "problems": ["refused"]})
 
     def answer(self, question: Mapping[str, Any]) -> Any:
         """Return the answer to a question as it was asked; a wrong one now and then where it is asked first."""
@@ -88,7 +97,7 @@ class People:
             return (
                 {"decisions": [{"type": "edit", "edited_action": {"name": "x", "args": {"plan": 1}}}]}
                 if (kind == "plan")
-                else {"decisions": [{"type": "perhaps"}]}
+                else NO_ANSWER
             )
         return {"decisions": [self.plan_decision() if kind == "plan" else self.decision(task_id, kind, group)]}
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..schema.review import SYNONYMS, AnswerError, read_answer
-from .asked import REVIEWS, Asked
+from .asked import REVIEWS, Action, Asked
 from .values import read_value
 
 PREFIX = 4
@@ -36,19 +36,30 @@ def given_answer(text: str) -> Given:
     return Given(name.strip(), *read_value(value, f"--answer {name.strip()}"))
 
 
-def matched(given: Sequence[Given], questions: Sequence[Asked], known: Collection[str]) -> dict[str, Any]:
+def matched(
+    given: Sequence[Given],
+    questions: Sequence[Asked],
+    known: Collection[str],
+    *,
+    answered: Sequence[Asked] = (),
+    resume: str = "fanwise resume",
+) -> dict[str, Any]:
     """Return the answers by question id, as their questions want them.
 
     Args:
         given: the answers as they were given.
         questions: what is open.
         known: specialists that an edited plan may name.
+        answered: what is not open any more, its answer being kept.
+        resume: the command that goes on with the run.
 
     Raises:
         UsageError: one is for no question, for several, given twice, or does not fit.
     """
     answers: dict[str, Any] = {}
     for item in given:
+        if not _found(item.name, questions) and _found(item.name, answered):
+            raise click.UsageError(f"{item.name} is answered already, the answer is kept; `{resume}` goes on")
         asked = question_of(item.name, questions, "--answer")
         if asked.id in answers:
             raise click.UsageError(f"the question {asked.name} is answered twice")
@@ -81,6 +92,7 @@ def fitted(asked: Asked, value: Any, *, is_json: bool = True) -> Any:
         )
         raise AnswerError(f"expected {wanted}, got {len(decided)}")
     if asked.kind in REVIEWS:
+        _check_word(asked, decided[0])
         decision = read_answer(decided, asked.kind)  # type: ignore[arg-type]  # its kind is one of these
         return asked.answer([_plain(decision.type, decided[0])])
     return asked.answer([_decision(asked, number, item) for number, item in enumerate(decided)])
@@ -115,18 +127,35 @@ def question_of(name: str, questions: Sequence[Asked], option: str) -> Asked:
     Raises:
         UsageError: it stands for none, or for several.
     """
-    ways = (
-        [asked for asked in questions if asked.id == name],
-        [asked for asked in questions if asked.task_id == name],
-        [asked for asked in questions if asked.kind == "plan" and name == "plan"],
-        [asked for asked in questions if len(name) >= PREFIX and asked.id.startswith(name)],
-    )
-    found = next((way for way in ways if way), [])
-    if len(found) == 1:
+    found = _found(name, questions)
+    if len(found) == 1 and (name != "plan" or found[0].kind == "plan"):
         return found[0]
+    if len(found) == 1:
+        raise click.UsageError(
+            f"{option} plan: the question about the plan is not open; the task of this name is meant by "
+            f"its question's id, {found[0].short}"
+        )
     open_ones = ", ".join(f"{asked.short} ({asked.task_id or 'plan'})" for asked in questions[:8]) or "none"
     what = "stands for several questions" if found else "is no open question"
     raise click.UsageError(f"{option} {name[:80]}: this {what}; open: {open_ones}")
+
+
+def _found(name: str, questions: Sequence[Asked]) -> list[Asked]:
+    """Return the questions that a name stands for: in the first way in which it stands for any."""
+    ways = (
+        [asked for asked in questions if asked.id == name],
+        [asked for asked in questions if asked.kind == "plan" and name == "plan"],
+        [asked for asked in questions if asked.task_id == name],
+        [asked for asked in questions if len(name) >= PREFIX and asked.id.startswith(name)],
+    )
+    return next((way for way in ways if way), [])
+
+
+def _check_word(asked: Asked, given: Any) -> None:
+    """Refuse a review's decision whose word is none."""
+    word = given.get("type") if isinstance(given, Mapping) else given
+    if isinstance(word, str) and SYNONYMS.get(word, word) not in asked.actions[0].allowed:
+        raise AnswerError(f"{word[:60]!r} is none of the decisions: {_words(asked)}")
 
 
 def _plain(word: str, given: Any) -> dict[str, Any]:
@@ -156,4 +185,9 @@ def _decision(asked: Asked, number: int, given: Any) -> dict[str, Any]:
 
 
 def _words(asked: Asked) -> str:
-    return ", ".join(dict.fromkeys(word for action in asked.actions for word in action.allowed))
+    return ", ".join(dict.fromkeys(word for action in asked.actions for word in _own_words(asked, action)))
+
+
+def _own_words(asked: Asked, action: Action) -> list[str]:
+    """Return the words for the decisions about an action; before a task, `respond` is better known as `skip`."""
+    return [f"{word} (or skip)" if (asked.kind, word) == ("before", "respond") else word for word in action.allowed]

@@ -44,10 +44,9 @@ def about(asked: Asked) -> str:
     """Return who asks about what, in a few words."""
     if asked.kind == "plan":
         return "the plan, before anything runs"
-    task = clean_lines(f"task {asked.task_id}") if asked.task_id else "a task"
     calls = "a tool call" if len(asked.actions) == 1 else f"{len(asked.actions)} tool calls"
     what = {"before": "before it runs", "after": "its output", "tools": calls, "call": calls, "own": "its own question"}
-    return f"{task}, {what[asked.kind]}"
+    return f"{about_whom(asked)}, {what[asked.kind]}"
 
 
 def body(asked: Asked, width: int, lines: int | None, whole: str = "", *, menu: bool = False) -> list[str]:
@@ -120,16 +119,43 @@ def _description(asked: Asked, action: Action) -> list[str]:
 
 
 def _limit(asked: Asked, width: int) -> list[str]:
-    if asked.until is None:
+    left = _left(asked)
+    if left is None:
         return []
-    try:
-        left = (datetime.fromisoformat(asked.until) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return []
-    moment = asked.until[:19].replace("T", " ") + "Z"
     if left <= 0:
-        return folded(f"time is over since {moment}: {asked.default}, when the run goes on", width)
-    return folded(f"until {moment}, in {seconds(left)}; then: {asked.default}", width)
+        return folded(
+            f"time is over since {_end(asked)}: {asked.default}, when the run goes on without an answer", width
+        )
+    return folded(f"until {_end(asked)}, in {seconds(left)}; then: {asked.default}", width)
+
+
+def late(asked: Asked) -> str:
+    """Return what is to be said of an answer that comes now; empty where it comes in time."""
+    left = _left(asked)
+    if left is None or left > 0:
+        return ""
+    return f"late: the time to decide about {about_whom(asked)} was over since {_end(asked)}; the answer counts"
+
+
+def about_whom(asked: Asked) -> str:
+    """Return the task that asks, or the plan."""
+    if asked.kind == "plan":
+        return "the plan"
+    return clean_lines(f"task {asked.task_id}") if asked.task_id else "a task"
+
+
+def _left(asked: Asked) -> float | None:
+    """Return the seconds until nobody needs to answer any more; `None` where there is no such limit."""
+    if asked.until is None:
+        return None
+    try:
+        return (datetime.fromisoformat(asked.until) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def _end(asked: Asked) -> str:
+    return (asked.until or "")[:19].replace("T", " ") + "Z"
 
 
 def folded(text: str, width: int) -> list[str]:

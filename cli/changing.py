@@ -132,22 +132,28 @@ def fork_command(thread: str, at: str | None, target: str | None, as_json: bool,
     from .output import print_json, put, say
 
     copy = Job(target or new_thread_id(), db=db)
-    asyncio.run(_fork(thread, copy, at))
+    asks = asyncio.run(_fork(thread, copy, at))
     if as_json:
         print_json({"thread_id": copy.thread_id, "forked_from": thread, "at": at})
         return 0
     put(copy.thread_id)
     say(f"a copy of {thread}{f' at {at}' if at else ''}; to change it: {copy.command('edit')} --task ID --input JSON")
+    if asks:
+        say("what the run asks is asked anew in the copy, when that is first resumed; what is answered already, too")
     say(f"to go on: {copy.command('resume')}")
     return 0
 
 
-async def _fork(thread: str, copy: Job, at: str | None) -> None:
+async def _fork(thread: str, copy: Job, at: str | None) -> bool:
+    """Copy a run; tell whether it has questions, open or answered."""
     from ..graph.again import fork
+    from ..graph.run import report
 
     async with _held(copy.db, thread, copy.thread_id) as graph:
         found = None if at is None else await _checkpoint(graph, thread, at)
         await fork(graph, thread, copy.thread_id, at=found)
+        stood = await report(graph, thread, whole=False)
+        return bool(stood.interrupts or stood.answered)
 
 
 async def _checkpoint(graph: Graph, thread: str, at: str) -> str:

@@ -35,6 +35,7 @@ async def edit(asked: Asked, action: Action, check: Check) -> dict[str, Any] | N
             return None
         try:
             decision = _edit_of(asked, action, before, changed, extension, check)
+            say(f"changed: {about(asked)}")
             _tell_changes(original, _without_head(changed))
             return decision
         except _UnchangedError:

@@ -27,23 +27,42 @@ def notes(report: Report, job: Job) -> list[str]:
     lines = ["", *_warnings(report, job)]
     lines.append(counts(report))
     if job.is_forgotten:
-        return [
-            *lines,
-            *(["it was kept in memory only, so it can't be gone on with: give a --db"] * is_unfinished(report)),
-        ]
-    if report.interrupts:
-        lines += how_to_answer(report, job)
-    elif exit_code(report.status) == INTERRUPTED:
-        lines.append(f"to go on: {job.command('resume')}")
-    elif report.metrics.failed or report.metrics.timed_out:
-        lines.append(f"to run what failed once more: {job.command('retry')}")
+        return [*lines, *_forgotten(report)]
+    lines += what_next(report, job)
     lines.append(f"thread {report.thread_id} · {job.command('show')}")
     return lines
 
 
-def is_unfinished(report: Report) -> bool:
-    """Tell whether a run was stopped before its end."""
-    return exit_code(report.status) in (INTERRUPTED, PAUSED)
+def _forgotten(report: Report) -> list[str]:
+    """Return what is to be said of a run that was stopped before its end and is not kept."""
+    if exit_code(report.status) not in (INTERRUPTED, PAUSED):
+        return []
+    if report.interrupts:
+        return ["it was kept in memory only, so it can't be answered any more: give a --db, or -i to be asked at once"]
+    return ["it was kept in memory only, so it can't be gone on with: give a --db"]
+
+
+def what_next(report: Report, job: Job) -> list[str]:
+    """Return the commands that go on with a run; none where there is nothing to be done, or it is at work."""
+    if report.status == "running":
+        return []
+    told = [f"{name} is answered; the answer is used when the run goes on" for name in _answered(report)]
+    if report.interrupts:
+        return told + how_to_answer(report, job)
+    if exit_code(report.status) == INTERRUPTED:
+        return [*told, f"to go on: {job.command('resume')}"]
+    metrics = report.metrics
+    if report.status != "cancelled" and (metrics.failed or metrics.timed_out or metrics.cancelled):
+        return [f"to run what failed once more: {job.command('retry')}"]
+    return []
+
+
+def _answered(report: Report) -> list[str]:
+    """Return what asked the questions whose answers are kept, each once."""
+    from .asked import all_asked
+    from .asking import about_whom
+
+    return list(dict.fromkeys(about_whom(asked) for asked in all_asked(report.answered)))
 
 
 def open_questions(report: Report, job: Job) -> str:

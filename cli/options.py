@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -42,12 +42,19 @@ def some_seconds(value: str) -> float:
     return 0.0 if value.strip() == "0" else positive_seconds(value)
 
 
-def age(value: str) -> timedelta:
+class Age(NamedTuple):
+    """A duration as it was given."""
+
+    text: str
+    duration: timedelta
+
+
+def age(value: str) -> Age:
     """Return a duration such as `30d`, `12h` or `90m`; anything else is bad usage."""
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])", value.strip().lower())
     try:
         if found is not None:
-            return timedelta(**{_UNITS[found[2]]: float(found[1])})
+            return Age(found[0], timedelta(**{_UNITS[found[2]]: float(found[1])}))
     except OverflowError:
         pass
     raise click.BadParameter(f"{value[:40]!r} is no duration: write it as 30d, 12h, 90m, 45s or 2w")

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+import click
+
+from ..schema.errors import RunError
 from .answers import check_edit
 from .asked import REVIEWS, Asked
+from .asking import late
 from .dialogue import NoAnswer, ask
 from .display import Display, Silent
 from .output import clean_lines, say
 
 T = TypeVar("T")
 
+Keep = Callable[[Asked, Any], Awaitable[None]]
+"""Keeps an answer; raises `RunError` where it does not fit."""
+
 
 class Person:
     """Asks whoever sits at the terminal, and remembers what is left for later."""
 
-    def __init__(self, known: set[str]) -> None:
+    def __init__(self, known: set[str], resume: str = "fanwise resume") -> None:
         """Prepare to ask.
 
         Args:
             known: specialists that an edited plan may name.
+            resume: the command that goes on with the run.
         """
         self.display: Display = Silent()
         self.has_left = False
         """Whether nothing more is to be asked."""
         self._known = known
+        self._resume = resume
         self._put_off: set[tuple[str | None, str]] = set()
         self._turn = asyncio.Lock()
         self._leaving = asyncio.Event()
@@ -37,31 +46,35 @@ class Person:
     async def __call__(self, question: Mapping[str, Any]) -> Any:
         """Answer a question of the run that goes on; `None` lets the run pause for it."""
         asked = Asked.of(question)
+        place = "question" if asked.kind == "plan" else f"{clean_lines(asked.name)} asks; other tasks go on"
         async with self._turn:
             if self.has_left or self._leaving.is_set():
                 return None
             self.display.pause()
             try:
-                answer = await self._asked_until(asked)
+                answer = await _unless(self._leaving, self._ask(asked, place))
             finally:
                 self.display.resume()
         return None if isinstance(answer, NoAnswer) else answer
 
-    async def answers(self, questions: Sequence[Asked]) -> dict[str, Any]:
-        """Ask one question after another; return the answers by id."""
-        given: dict[str, Any] = {}
+    async def answers(self, questions: Sequence[Asked], keep: Keep) -> int:
+        """Ask one question after another, and keep each answer at once; return how many were given.
+
+        Raises:
+            Abort: the person, or a signal, interrupted.
+        """
+        given = 0
         try:
-            for number, asked in enumerate(questions, 1):
-                place = f"question {number} of {len(questions)}" if len(questions) > 1 else "question"
-                answer = await self._ask(asked, place)
-                if not isinstance(answer, NoAnswer):
-                    given[asked.id] = answer
-                if self.has_left:
-                    break
+            with _interrupted_by(signal.SIGTERM):
+                for number, asked in enumerate(questions, 1):
+                    place = f"question {number} of {len(questions)}" if len(questions) > 1 else "question"
+                    given += await self._kept(asked, place, keep)
+                    if self.has_left:
+                        break
         except asyncio.CancelledError:
-            dropped = f"; {len(given)} answer{'s' * (len(given) != 1)} given before it was dropped" if given else ""
-            say(f"\ninterrupted{dropped}: the questions stay open")
-            raise
+            kept = f"{given} answer{'s are' if given != 1 else ' is'} kept; `{self._resume}` goes on"
+            say(f"\ninterrupted: {kept if given else 'the questions stay open'}")
+            raise click.Abort from None
         return given
 
     def unasked(self, questions: Sequence[Asked]) -> list[Asked]:
@@ -76,15 +89,18 @@ class Person:
         """Be there for another invocation of the run."""
         self._leaving.clear()
 
-    async def _asked_until(self, asked: Asked) -> Any:
-        """Ask until the question's time is over, or the run stops."""
-        place = "question" if asked.kind == "plan" else f"{clean_lines(asked.name)} asks; other tasks go on"
-        try:
-            async with asyncio.timeout(_left(asked)):
-                return await _unless(self._leaving, self._ask(asked, place))
-        except TimeoutError:
-            say(f"\nnobody answered by {asked.until}: {asked.default}")
-            return {"decisions": [{"type": asked.default, "message": f"nobody answered by {asked.until}"}]}
+    async def _kept(self, asked: Asked, place: str, keep: Keep) -> bool:
+        """Ask until there is an answer that fits, and keep it; tell whether there is one."""
+        while True:
+            answer = await self._ask(asked, place)
+            if isinstance(answer, NoAnswer):
+                return False
+            try:
+                await keep(asked, answer)
+            except RunError as error:
+                say(f"error: {clean_lines(str(error))}")
+            else:
+                return True
 
     async def _ask(self, asked: Asked, place: str) -> Any:
         answer = await ask(asked, place, self._check)
@@ -92,6 +108,8 @@ class Person:
             self.has_left = True
         if isinstance(answer, NoAnswer):
             self._put_off.add(self._key(asked))
+        elif told := late(asked):
+            say(told)
         return answer
 
     def _check(self, asked: Asked, answer: Any) -> None:
@@ -101,6 +119,22 @@ class Person:
     def _key(asked: Asked) -> tuple[str | None, str]:
         """Return what tells a question from others, whether it has an id yet or not."""
         return (asked.id, "own") if asked.kind not in REVIEWS else (asked.task_id, asked.kind)
+
+
+@contextmanager
+def _interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """Let a signal cancel what goes on, as Ctrl-C does."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    try:
+        loop.add_signal_handler(number, task.cancel)
+    except NotImplementedError:  # Windows
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -115,12 +149,3 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-
-
-def _left(asked: Asked) -> float | None:
-    """Return the seconds that a person has for an answer."""
-    if asked.until is None:
-        return None
-    with suppress(ValueError, TypeError):
-        return max(0.0, (datetime.fromisoformat(asked.until) - datetime.now(UTC)).total_seconds())
-    return None

@@ -73,10 +73,10 @@ def review_command(thread: str, **options: Any) -> int:
         async with opened(job, specialists) as session:
             if (over := await _over(session)) is not None:
                 return over
-            if session.before is None or session.before.status != "paused":
+            if session.before is None or not (session.before.interrupts or session.before.answered):
                 return _nothing_to_review(session)
             session.check_here(session.before)
-            return await session.converse()
+            return await (session.converse() if session.before.interrupts else session.go_on())
 
     return going_on(thread, {**options, "interactive": True}, review)
 
@@ -93,23 +93,39 @@ def going_on(
     from .user_code import load_specialists
 
     job = Job.of(thread, options)
-    check_terminal(job)
+    _check_terminal(job)
     with results_only():
         specialists = load_specialists(job.specialist_sources)
         report = asyncio.run(work(job, specialists))
     return finish(report, job)
 
 
-def check_terminal(job: Job) -> None:
-    """Refuse to ask where no person can be asked."""
+NO_TERMINAL = "there is no terminal to ask in (standard input and standard error)"
+
+
+def _check_terminal(job: Job) -> None:
+    """Refuse to ask where no person can be asked.
+
+    Raises:
+        UsageError: there is no terminal.
+        RunError: there is no such run either.
+    """
+    import asyncio
+
     from .terminal import is_there
 
     if job.interactive and not is_there():
-        raise click.UsageError(
-            "there is no terminal to ask in (standard input and standard error): "
-            f"answer with `{job.command('resume')} --answer ID=JSON`, or --approve-all",
-            click.get_current_context(),
-        )
+        asyncio.run(_check_exists(job))
+        how = f"answer with `{job.command('resume')} --answer ID=JSON`, or --approve-all"
+        raise click.UsageError(f"{NO_TERMINAL}: {how}", click.get_current_context())
+
+
+async def _check_exists(job: Job) -> None:
+    from ..graph.checkpoints import open_database
+    from .stored import stored_plan
+
+    async with open_database(job.db, must_exist=True) as database:
+        await stored_plan(database.saver, job.thread_id)
 
 
 async def _over(session: Session) -> Report | None:
@@ -141,10 +157,22 @@ def _answers(session: Session, given: tuple[Given, ...], approve_all: bool) -> d
     from ..nodes.specialists import known_names
     from .answers import matched
     from .asked import all_asked
+    from .asking import late
+    from .output import say
 
-    questions = all_asked(session.before.interrupts) if session.before is not None else []
-    answers = matched(given, questions, known_names(session.specialists))
+    before = session.before
+    questions = all_asked(before.interrupts) if before is not None else []
+    answers = matched(
+        given,
+        questions,
+        known_names(session.specialists),
+        answered=all_asked(before.answered) if before is not None else (),
+        resume=session.job.command("resume"),
+    )
     if approve_all:
         approvals = {asked.id: asked.approval() for asked in questions if asked.id not in answers}
         answers.update({key: answer for key, answer in approvals.items() if answer is not None})
+    for asked in questions:
+        if asked.id in answers and not session.job.quiet and (told := late(asked)):
+            say(told)
     return answers

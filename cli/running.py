@@ -123,11 +123,14 @@ def _prepared(options: Mapping[str, Any]) -> tuple[Job, list[Specialist]]:
     from ..graph.run import new_thread_id
     from .job import Job
     from .output import results_only
-    from .resuming import check_terminal
+    from .resuming import NO_TERMINAL
+    from .terminal import is_there
     from .user_code import load_specialists
 
     job = Job.of(options["thread"] or new_thread_id(), options)
-    check_terminal(job)
+    if job.interactive and not is_there():
+        how = "leave -i out, and the run stops with what it asks, to be answered later"
+        raise click.UsageError(f"{NO_TERMINAL}: {how}", click.get_current_context())
     if job.interactive and options.get("plan") == "-":
         raise click.UsageError("-i reads answers from standard input: give the plan as a file")
     with results_only():

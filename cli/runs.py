@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import age, db_option, json_option
+from .options import Age, age, db_option, json_option
 from .showing import when
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Delete without asking; a script is not asked.")
 @json_option
 @db_option
-def runs_command(limit: int, prune: bool, older_than: timedelta | None, yes: bool, as_json: bool, db: str) -> int:
+def runs_command(limit: int, prune: bool, older_than: Age | None, yes: bool, as_json: bool, db: str) -> int:
     """List the runs in the database, newest first, or delete old ones."""
     import asyncio
 
@@ -87,7 +86,7 @@ def _about(row: dict[str, Any]) -> str:
     return row["request"] or row["name"] or ("a plan without a name" if row["tasks"] else "not planned yet")
 
 
-def _prune(db: str, older_than: timedelta, *, ask: bool, as_json: bool) -> int:
+def _prune(db: str, older_than: Age, *, ask: bool, as_json: bool) -> int:
     """Delete the runs that have lain still for so long, and say how many and how much space that gave back."""
     import asyncio
     import sys
@@ -98,10 +97,10 @@ def _prune(db: str, older_than: timedelta, *, ask: bool, as_json: bool) -> int:
 
     async def pruned() -> list[str]:
         async with open_database(db, must_exist=True) as database:
-            return await prune(database, older_than)
+            return await prune(database, older_than.duration)
 
     if ask and sys.stdin.isatty():
-        question = f"delete all runs in {without_password(db)} that have lain still for {older_than}?"
+        question = f"delete all runs in {without_password(db)} that have lain still for {older_than.text}?"
         click.confirm(question, abort=True, err=True)
     before = _size(db)
     deleted = asyncio.run(pruned())

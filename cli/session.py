@@ -11,13 +11,13 @@ from langgraph.errors import is_invalid_resume
 
 from ..graph.builder import Graph, build_graph
 from ..graph.checkpoints import Database, open_database
-from ..graph.run import report
+from ..graph.run import keep_answers, report
 from ..nodes.outputs import LARGE
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
-from .asked import all_asked
+from .asked import Asked, all_asked
 from .drive import drive
 from .job import Job
 from .output import clean_lines, say
@@ -85,25 +85,20 @@ class Session:
         """Ask what is still open, and go on, until nothing is left to be asked."""
         while self.person is not None and made.status == "paused":
             questions = self.person.unasked(all_asked(made.interrupts))
-            answers = await self.person.answers(questions) if questions else {}
-            if not answers:
+            given = await self.person.answers(questions, self._keep) if questions else 0
+            if not given and not made.answered:
                 return made
             try:
-                made = await self._driven(None, answers)
+                made = await self._driven(None)
             except RunError as error:
-                made = await self._refused(error)
+                if not _is_misfit(error):
+                    raise
+                say(f"error: {clean_lines(str(error))}")
+                made = await report(self.graph, self.job.thread_id)
         return made
 
-    async def _refused(self, error: RunError) -> Report:
-        """Tell that an answer did not fit, where its question stays open and can be asked again.
-
-        Raises:
-            RunError: it was something else.
-        """
-        if error.__cause__ is None or not is_invalid_resume(error.__cause__):
-            raise error
-        say(f"error: {clean_lines(str(error))}")
-        return await report(self.graph, self.job.thread_id)
+    async def _keep(self, asked: Asked, answer: Any) -> None:
+        await keep_answers(self.graph, self.job.thread_id, {asked.id: answer})
 
     async def look_again(self) -> Report:
         """Return how the run stands, with what was changed in it since it was opened."""
@@ -127,6 +122,11 @@ class Session:
             )
 
 
+def _is_misfit(error: RunError) -> bool:
+    """Tell whether an answer did not fit its question, which can be asked again."""
+    return error.__cause__ is not None and is_invalid_resume(error.__cause__)
+
+
 @asynccontextmanager
 async def opened(job: Job, specialists: Sequence[Specialist]) -> AsyncIterator[Session]:
     """Open a run that is there, and hold it: nobody else works on it meanwhile.
@@ -144,7 +144,7 @@ async def _session(job: Job, specialists: Sequence[Specialist], database: Databa
     plan = await stored_plan(database.saver, job.thread_id)
     graph = build_graph(specialists, checkpointer=database.saver, store=database.store, keep_apart=LARGE)
     traces = Traces(job.thread_id, job.trace_dir, plan)
-    person = Person(known_names(specialists)) if job.interactive else None
+    person = Person(known_names(specialists), job.command("resume")) if job.interactive else None
     session = Session(job, database, graph, specialists, traces, plan, person=person)
     if plan is not None:
         await session.look_again()

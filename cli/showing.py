@@ -11,7 +11,7 @@ from .options import db_option, json_option, thread_id
 
 if TYPE_CHECKING:
     from ..graph.again import Moment
-    from ..schema.results import Report, TaskResult
+    from ..schema.results import Report, Review, TaskResult
     from .job import Job
 
 
@@ -37,7 +37,7 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
     report = asyncio.run(_load(job, whole=as_json or task_id is not None))
     if task_id is not None:
         result = _task(report, task_id)
-        shown, text = result.model_dump(mode="json"), _task_text(result)
+        shown, text = result.model_dump(mode="json"), _task_text(result, report, job)
     elif question is not None:
         shown, text = _question(report, question)
     else:
@@ -114,7 +114,7 @@ def _task(report: Report, task_id: str) -> TaskResult:
 
 
 def _text(report: Report, job: Job) -> str:
-    from .finish import counts, how_to_answer, open_questions
+    from .finish import counts, open_questions, what_next
     from .output import Column, clean_lines, seconds, table, wrapped
 
     columns = [
@@ -141,11 +141,13 @@ def _text(report: Report, job: Job) -> str:
     notes = "\n".join([*(f"warning: {text}" for text in report.warnings), counts(report)])
     parts = [table(columns, rows), *(wrapped(clean_lines(part)) for part in (notes, report.summary.text))]
     if report.interrupts:
-        parts += [open_questions(report, job), "\n".join(how_to_answer(report, job))]
+        parts.append(open_questions(report, job))
+    if next_steps := what_next(report, job):
+        parts.append("\n".join(next_steps))
     return "\n\n".join(parts)
 
 
-def _task_text(result: TaskResult) -> str:
+def _task_text(result: TaskResult, report: Report, job: Job) -> str:
     from .output import clean_lines, seconds
 
     fields = [
@@ -158,12 +160,50 @@ def _task_text(result: TaskResult) -> str:
         ("started", result.started_at or "-"),
         ("finished", result.finished_at or "-"),
         ("error", result.error or "-"),
-        *(("reviewed", f"{r.when}: {r.decision}{f', {r.message}' if r.message else ''}") for r in result.reviews),
+        *(("reviewed", line) for review in result.reviews for line in _review_lines(review)),
+        *(("waits", line) for line in _waits(result, report, job)),
     ]
-    output = (
-        result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False, indent=2)
-    )
+    if result.output_ref is None:
+        output = result.output if isinstance(result.output, str) else _json(result.output, indent=2)
+    else:
+        lost = f"the output of task {result.task_id!r} "
+        output = "\n".join(text for text in report.warnings if text.startswith(lost)) or _short(result)
     return clean_lines("\n".join([*(f"{name:<11} {value}" for name, value in fields), "output", output]))
+
+
+def _review_lines(review: Review) -> list[str]:
+    """Return what a person decided, when, and what that changed."""
+    at = f"{when(review.at)} " if review.at else ""
+    how = " by default" if review.by_default else ""
+    lines = [f"{at}{review.when}: {review.decision}{how}{f', {review.message}' if review.message else ''}"]
+    if review.input is not None:
+        lines.append(f"  with the input {_cut(_json(review.input))}")
+    if review.replaced is not None:
+        lines.append(f"  the output was {_cut(_json(review.replaced))}")
+    return lines
+
+
+def _waits(result: TaskResult, report: Report, job: Job) -> list[str]:
+    """Return what a task waits for, where that is a person, and how to see its questions."""
+    from .asked import all_asked
+
+    show = f"{job.command('show')} --question"
+    lines = [
+        f"for a person: `{show} {asked.short}` shows the question"
+        for asked in all_asked(report.interrupts)
+        if asked.task_id == result.task_id
+    ]
+    if any(question.task_id == result.task_id for question in report.answered):
+        lines.append("for the run to go on: its question is answered, the answer is kept")
+    return lines
+
+
+def _cut(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _short(result: TaskResult) -> str:
@@ -172,7 +212,7 @@ def _short(result: TaskResult) -> str:
         return f"{result.output_ref.bytes:,} bytes, kept apart; --task shows them"
     if output is None:
         return ""
-    return (output if isinstance(output, str) else json.dumps(output, ensure_ascii=False))[:400]
+    return (output if isinstance(output, str) else _json(output))[:400]
 
 
 def when(moment: str) -> str:

@@ -59,7 +59,7 @@ async def start(
             workflows=tuple(folders),
             max_tasks=limit,
         )
-        person = Person(known_names(specialists)) if job.interactive else None
+        person = Person(known_names(specialists), job.command("resume")) if job.interactive else None
         return await Session(job, database, graph, specialists, traces, person=person).start(given)
 
 

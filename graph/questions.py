@@ -8,7 +8,7 @@ with the run gives it again.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -135,7 +135,7 @@ async def write_answers(saver: Saver, config: RunnableConfig, answers: Mapping[s
     await _write(saver, config, [{"id": key, "answer": answer} for key, answer in answers.items()])
 
 
-async def take_back(saver: Saver, config: RunnableConfig, ids: Mapping[str, Any]) -> None:
+async def take_back(saver: Saver, config: RunnableConfig, ids: Iterable[str]) -> None:
     """Take answers back that did not fit their questions."""
     await _write(saver, config, [{"id": key} for key in ids])
 

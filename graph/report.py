@@ -87,7 +87,8 @@ def _unfinished(questions: Questions) -> RunStatus:
 def _summary(values: Mapping[str, Any], finished: bool, done: int, total: int, questions: Questions) -> Summary:
     if finished:
         return Summary.model_validate(values["summary"])
-    text = f"The run is not finished: {done} of {_counted(total, 'task')} {'has' if done == 1 else 'have'} ended."
+    verb = "has" if 1 in (done, total) else "have"
+    text = f"The run is not finished: {done} of {_counted(total, 'task')} {verb} ended."
     if questions.open:
         text += f" It waits for a person: {_counted(len(questions.open), 'question')}."
     if questions.answered:

@@ -22,6 +22,7 @@ from ..nodes.review import ASKER, Asker
 from ..schema.errors import FanwiseError, RunError
 from ..schema.plan import Plan
 from ..schema.results import Report
+from ..schema.review import is_review
 from ..state import RunContext
 from .builder import Graph, build_graph
 from .history import Estimates, History, estimates
@@ -117,7 +118,7 @@ async def execute(
         if given is not None:
             await _forget_unplanned(graph, config)
         if going_on is not None and is_invalid_resume(error):
-            await take_back(saver_of(graph), going_on.snapshot.config, answers or {})
+            await _take_misfits_back(graph, config)
             raise RunError(f"an answer does not fit its question, which stays open: {error}") from error
         raise
     finally:
@@ -157,12 +158,28 @@ async def _noted(recorder: Recorder, snapshot: StateSnapshot, made: Report) -> R
     return made if warning is None else made.model_copy(update={"warnings": (*made.warnings, warning)})
 
 
+async def _take_misfits_back(graph: Graph, config: RunnableConfig) -> None:
+    """Forget the kept answers to specialists' own questions, one of which did not fit: they are asked again.
+
+    LangGraph does not say which, and holds the schema of a question against its answer only when the run goes on.
+    """
+    snapshot = await graph.aget_state(config, subgraphs=True)
+    answered = (await questions_of(saver_of(graph), snapshot)).answered
+    misfits = [question.id for question in answered if not is_review(question.value)]
+    await take_back(saver_of(graph), snapshot.config, misfits)
+
+
 class _GoingOn(NamedTuple):
     """How a stopped run is gone on with."""
 
     snapshot: StateSnapshot
-    command: Command[Any] | None
-    """The answers that it is given; `None` where there are none."""
+    answers: dict[str, Any]
+    """The answers that it is given, those too that were kept from before."""
+
+    @property
+    def command(self) -> Command[Any] | None:
+        """What LangGraph is told; `None` where there is no answer."""
+        return Command(resume=self.answers) if self.answers else None
 
 
 async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, Any]) -> _GoingOn:
@@ -173,8 +190,7 @@ async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, 
     check_answers(questions, answers)
     new = {**overdue(questions.open, time.time()), **answers}
     await write_answers(saver, snapshot.config, new)
-    known = {**questions.answers, **new}
-    return _GoingOn(snapshot, Command(resume=known) if known else None)
+    return _GoingOn(snapshot, {**questions.answers, **new})
 
 
 async def keep_answers(graph: Graph, thread_id: str, answers: Mapping[str, Any]) -> None:

@@ -109,6 +109,8 @@ class Terminal:
             env={**shell.env, "TERM": "xterm", "COLUMNS": str(columns), **(env or {})},
             start_new_session=True,
         )
+        self.far = os.dup(far)
+        """The terminal as the command sees it."""
         os.close(far)
         self._seen = 0
 
@@ -135,6 +137,7 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what standard output got."""
+        os.close(self.far)
         while chunk := self._read():
             self.said += chunk.decode(errors="replace").replace("\r\n", "\n")
         assert self.process.stdout is not None

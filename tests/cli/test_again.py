@@ -11,7 +11,7 @@ import pytest
 from fanwise.cli.job import Job, without_password
 from fanwise.cli.options import age
 
-from .conftest import Inside
+from .conftest import Inside, Terminal
 
 
 def _failed(inside: Inside) -> None:
@@ -81,7 +81,15 @@ def test_a_fork_leaves_the_run_as_it_is(inside: Inside) -> None:
     assert inside.json("resume", new)["results"]["a"]["status"] == "succeeded"
     assert inside.json("show", "t") == before
     assert "no checkpoint 'zzz'" in inside("fork", "t", "--at", "zzz").stderr
-    assert "copy" in inside("fork", "t", "--thread", "copy").stderr
+    again = inside("fork", "t", "--thread", "copy").stderr
+    assert "copy" in again and "asked anew" not in again
+
+
+def test_a_fork_of_a_paused_run_tells_that_it_asks_anew(inside: Inside) -> None:
+    """The copy has no questions before it is resumed."""
+    inside("run", inside.plan([{"id": "a", "review": "before"}]), "--thread", "t")
+    assert "what the run asks is asked anew in the copy" in inside("fork", "t", "--thread", "copy").stderr
+    assert "task a, before it runs" in inside("resume", "copy").stdout
 
 
 def test_old_runs_are_deleted(inside: Inside) -> None:
@@ -93,9 +101,18 @@ def test_old_runs_are_deleted(inside: Inside) -> None:
     assert inside("runs", "--prune").returncode == 2 and inside("runs", "--older-than", "1d").returncode == 2
 
 
+def test_a_person_is_asked_before_runs_are_deleted(inside: Inside) -> None:
+    """With the duration as it was given; nothing is deleted where they say no."""
+    inside("run", inside.plan([{"id": "a"}]), "--thread", "t")
+    terminal = Terminal(inside, "runs", "--prune", "--older-than", "5m")
+    assert "lain still for 5m?" in terminal.answer("[y/N]: ", "n")
+    assert terminal.end()[0] == 130 and len(inside.json("runs")) == 1
+
+
 def test_durations_are_read() -> None:
     """Number and unit; anything else is bad usage."""
-    assert age("30d") == timedelta(days=30) and age("1.5h") == timedelta(hours=1.5) and age("90m").seconds == 5400
+    assert age("30d").duration == timedelta(days=30) and age("1.5h").duration == timedelta(hours=1.5)
+    assert age("90m") == ("90m", timedelta(minutes=90))
     for text in ("", "30", "d", "-1d", "1y", "9999999999w", "nan d"):
         with pytest.raises(click.BadParameter):
             age(text)

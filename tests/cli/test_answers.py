@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_wrong_answers_change_nothing(inside: Inside) -> None:
     _paused(inside)
     for given, said in (
         ("nobody=approve", "no open question; open: "),
-        ("deploy=maybe", "'type' must be 'approve'"),
+        ("deploy=maybe", "'maybe' is none of the decisions: approve, edit, respond (or skip), reject"),
         ("deploy=two words", "neither JSON nor a decision"),
         ('deploy={"type": "edit"}', "an edit needs 'edited_action'"),
         ("deploy=@nothing.json", "'nothing.json' can't be read"),
@@ -107,12 +108,44 @@ def test_a_plan_is_reviewed_before_anything_runs(inside: Inside) -> None:
     plan = inside.plan([{"id": "a"}])
     asked = inside("run", plan, "--thread", "t", "--review-plan")
     assert asked.returncode == 3 and "the plan, before anything runs" in asked.stdout
-    assert "1 tasks in 1 phases" in asked.stdout
+    assert "1 task in 1 phase" in asked.stdout
     bad = {"type": "edit", "edited_action": {"name": "plan", "args": {"plan": {"tasks": [{"id": "a"}, {"id": "a"}]}}}}
     refused = inside("resume", "t", "--answer", f"plan={json.dumps(bad)}")
     assert refused.returncode == 2 and "tasks[1].id" in refused.stderr
     done = inside("resume", "t", "--answer", 'plan={"type": "reject", "message": "not today"}')
     assert done.returncode == 1 and "not today" in done.stdout
+
+
+def test_plan_is_the_plan_s_question_and_else_no_task_s(inside: Inside) -> None:
+    """A task of this name is answered by its question's id where the plan asks nothing."""
+    inside("run", inside.plan([{"id": "plan", "review": "before"}]), "--thread", "t", "--review-plan")
+    asked = inside("resume", "t", "--answer", "plan=approve")
+    assert asked.returncode == 3 and "task plan, before it runs" in asked.stdout
+    (question,) = inside.json("show", "t")["interrupts"]
+    refused = inside("resume", "t", "--answer", "plan=approve")
+    assert refused.returncode == 2 and f"its question's id, {question['id'][:6]}" in refused.stderr
+    assert inside("resume", "t", "--answer", f"{question['id'][:6]}=approve").returncode == 0
+
+
+def test_what_a_person_changed_is_shown(inside: Inside) -> None:
+    """A paused task names its question, a finished one its reviews with what was replaced."""
+    plan = inside.plan([{"id": "a", "review": "both", "input": {"output": 1}}])
+    inside("run", plan, "--thread", "t")
+    (question,) = inside.json("show", "t")["interrupts"]
+    command = f"fanwise show t --question {question['id'][:6]}"
+    assert f"for a person: `{command}` shows the question" in inside("show", "t", "--task", "a").stdout
+    for args in ({"output": 2}, {"output": 3}):
+        edit = {"type": "edit", "edited_action": {"name": "wait", "args": args}}
+        inside("resume", "t", "--answer", f"a={json.dumps(edit)}")
+    text = inside("show", "t", "--task", "a").stdout
+    assert 'with the input {"output": 2}' in text and "the output was 2" in text and text.endswith("output\n3\n")
+    assert re.search(r"reviewed +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ after: edit\n", text)
+
+
+def test_a_paused_run_that_is_not_kept_says_so(inside: Inside) -> None:
+    """With `memory` nobody can answer it later."""
+    done = inside("run", inside.plan([{"id": "a", "review": "before"}]), "--db", "memory")
+    assert done.returncode == 3 and "so it can't be answered any more" in done.stderr
 
 
 def test_one_question_is_shown_whole(inside: Inside) -> None:

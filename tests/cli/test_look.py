@@ -99,6 +99,27 @@ def test_show_tells_tasks_summary_and_a_whole_output(inside: Inside) -> None:
     assert wrong.returncode == 2 and "no task 'b'" in wrong.stderr
 
 
+def test_show_tells_of_an_output_that_is_lost(inside: Inside) -> None:
+    """Where the file of large outputs is gone, the task says so in place of its output."""
+    inside("run", inside.plan([{"id": "a", "input": {"output": "x" * 100_000}}]), "--thread", "t")
+    (file,) = inside.folder.glob(".fanwise/*.outputs.db")
+    file.unlink()
+    text = inside("show", "t", "--task", "a").stdout
+    assert "the output of task 'a' (100,002 bytes) was kept apart and is not there any more" in text
+
+
+def test_show_tells_how_to_go_on(inside: Inside) -> None:
+    """A run that was stopped is resumed, one that failed is retried, one whose plan was rejected is neither."""
+    inside("run", inside.plan([{"id": "a", "input": {"fail": "no"}}]), "--thread", "failed")
+    assert "to run what failed once more: fanwise retry failed" in inside("show", "failed").stdout
+    inside(
+        "fork", "failed", "--thread", "copy", "--at", inside.json("show", "failed", "--history")[-1]["checkpoint_id"]
+    )
+    assert "to go on: fanwise resume copy" in inside("show", "copy").stdout
+    inside("run", inside.plan([{"id": "a"}]), "--thread", "no", "--review-plan")
+    assert "fanwise retry" not in inside("resume", "no", "--answer", "plan=reject").stderr
+
+
 def test_runs_lists_the_newest_first(inside: Inside) -> None:
     """Each with its status, its progress and what it was about."""
     inside("run", inside.plan([{"id": "a"}]), "--thread", "one")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import termios
 import time
 
 import pytest
@@ -49,7 +51,7 @@ def test_a_review_asks_one_question_after_another(inside: Inside, columns: int) 
     terminal = Terminal(inside, "review", "t", *MINE, env=env, columns=columns)
     assert "host: web-01" in terminal.answer("> ", "e")
     shown = terminal.answer("> ", "c")
-    assert "+ host: web-02" in shown and "first" in shown
+    assert "changed: task deploy" in shown and "+ host: web-02" in shown and "first" in shown
     terminal.answer("comment: ", "second")
     assert "which host?" in terminal.answer("> ", "x")
     assert "none of these" in terminal.answer("> ", "a")
@@ -84,16 +86,8 @@ def test_a_bad_edit_of_a_plan_is_shown_and_edited_again(inside: Inside) -> None:
 
 
 def test_what_is_left_for_later_stays_open(inside: Inside) -> None:
-    """Later and quit leave questions open (3); an interrupt drops the answers before it, says so, and sends nothing."""
+    """Later and quit leave questions open (3), also where the specialist is asked last."""
     _paused(inside)
-    terminal = Terminal(inside, "review", "t", *MINE)
-    terminal.answer("> ", "a")
-    terminal.until("question 2 of 3")
-    terminal.until("> ")
-    os.killpg(terminal.process.pid, signal.SIGINT)
-    assert terminal.end()[0] == 130
-    assert "1 answer given before it was dropped" in terminal.said
-    assert len(inside.json("show", "t")["interrupts"]) == 3
     terminal = Terminal(inside, "review", "t", *MINE)
     terminal.answer("> ", "l")
     terminal.answer("> ", "r")
@@ -104,6 +98,44 @@ def test_what_is_left_for_later_stays_open(inside: Inside) -> None:
     report = inside.json("show", "t")
     assert report["results"]["letter"]["error"].endswith("not good")
     assert [question["task_id"] for question in report["interrupts"]] == ["deploy", "who"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_answer_is_kept_the_moment_it_is_given(inside: Inside, number: signal.Signals) -> None:
+    """Whatever ends the review then: it is told, not asked again, and used when the run goes on."""
+    _paused(inside)
+    terminal = Terminal(inside, "review", "t", *MINE)
+    terminal.answer("> ", "a")
+    terminal.until("question 2 of 3")
+    terminal.until("> ")
+    os.killpg(terminal.process.pid, number)
+    code, _ = terminal.end()
+    if number != signal.SIGKILL:
+        assert code == 130 and "1 answer is kept; `fanwise resume --specialists mine.py t` goes on" in terminal.said
+        assert "Traceback" not in terminal.said
+    report = inside.json("show", "t")
+    assert [question["task_id"] for question in report["interrupts"]] == ["letter", "who"]
+    assert "task deploy is answered; the answer is used when the run goes on" in inside("show", "t").stdout
+    assert "its question is answered" in inside("show", "t", "--task", "deploy").stdout
+    again = inside("resume", "t", *MINE, "--answer", "deploy=reject")
+    assert again.returncode == 2 and "deploy is answered already, the answer is kept; `fanwise resume" in again.stderr
+    done = inside("resume", "t", *MINE, "--answer", "letter=approve", "--answer", "who=x", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["results"]["deploy"]["reviews"][0]["decision"] == "approve"
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again(inside: Inside) -> None:
+    """A specialist's schema refuses it when the run goes on; it is not kept, in `review` and in `resume`."""
+    code = OWN.replace("interrupt({'question': 'which host?'})", "interrupt('how many?', response_schema=int)")
+    inside.write("mine.py", code)
+    inside("run", inside.plan([{"id": "a", "specialist": "ask"}]), "--thread", "t", *MINE)
+    refused = inside("resume", "t", *MINE, "--answer", "a=many")
+    assert refused.returncode == 2 and "does not fit its question" in refused.stderr
+    terminal = Terminal(inside, "review", "t", *MINE)
+    for text in ("many", "3"):
+        terminal.answer("> ", "a")
+        terminal.answer("answer (text, or JSON): ", text)
+    assert terminal.end()[0] == 0 and "does not fit its question" in terminal.said
+    assert inside.json("show", "t")["results"]["a"]["output"] == 3
 
 
 def test_questions_are_asked_at_once_while_other_tasks_go_on(inside: Inside) -> None:
@@ -130,33 +162,81 @@ def test_questions_are_asked_at_once_while_other_tasks_go_on(inside: Inside) -> 
 
 
 def test_a_signal_gives_a_question_up(inside: Inside) -> None:
-    """The run drains, and asks again when it is resumed."""
+    """The run drains; the question is open then, and asked again when the run is resumed."""
     plan = inside.plan([{"id": "deploy", "review": "before"}, {"id": "slow", "input": {"seconds": 0.3}}])
     terminal = Terminal(inside, "run", plan, "-i", "--thread", "t")
     terminal.until("> ")
     os.killpg(terminal.process.pid, signal.SIGINT)
     assert terminal.end()[0] == 130
     assert "stopping: " in terminal.said and "Traceback" not in terminal.said
+    report = inside.json("show", "t")
+    assert report["results"]["deploy"]["status"] == "paused" and len(report["interrupts"]) == 1
     assert "task deploy, before it runs" in inside("resume", "t").stdout
 
 
-def test_a_question_whose_time_is_over_is_settled_with_its_default(inside: Inside) -> None:
-    """With -i at once; else when the run is gone on with, and the list of questions says so."""
-    limits = {"review": "before", "review_timeout_s": 0.3, "review_default": "approve"}
-    plan = inside.plan([{"id": "a", **limits}])
-    terminal = Terminal(inside, "run", plan, "-i", "--thread", "t")
-    assert terminal.end()[0] == 0 and "nobody answered by" in terminal.said
-    assert "then: approve" in inside("run", plan, "--thread", "u").stdout
+EDITOR = (  # saves, makes the terminal raw as an editor does, tells that it is there, and stays
+    "#!/bin/sh\nsed -i s/web-01/web-02/ $1\nstty raw -echo\necho rest > $(dirname $1)/.$(basename $1).swp\n"
+    "echo in the editor >&2\nexec sleep 30\n"
+)
+
+
+@pytest.mark.parametrize("command", ["run", "review"])
+def test_an_editor_that_is_ended_leaves_text_and_terminal(inside: Inside, command: str) -> None:
+    """Ctrl-C is the editor's own; where a signal ends it, its modes are undone and its text is kept in a file."""
+    inside.write("editor.sh", EDITOR)
+    (inside.folder / "editor.sh").chmod(0o755)
+    plan = inside.plan([{"id": "deploy", "review": "before", "input": {"host": "web-01"}}])
+    env = {"VISUAL": str(inside.folder / "editor.sh"), "TMPDIR": str(inside.folder)}
+    if command == "review":
+        inside("run", plan, "--thread", "t")
+    terminal = Terminal(inside, *(("review", "t") if command == "review" else ("run", plan, "-i")), env=env)
+    before = termios.tcgetattr(terminal.far)
+    terminal.answer("> ", "e")
+    terminal.until("in the editor")
+    assert termios.tcgetattr(terminal.far) != before
+    os.kill(terminal.process.pid, signal.SIGINT)
     time.sleep(0.3)
+    assert terminal.process.poll() is None
+    os.kill(terminal.process.pid, signal.SIGTERM)
+    name = terminal.until(".yaml").rpartition("what you saved is kept: ")[2]
+    assert terminal.process.wait(30) == 130
+    assert termios.tcgetattr(terminal.far) == before
+    assert terminal.end()[0] == 130 and f"`vi -r {name}` recovers it" in terminal.said
+    assert "host: web-02" in (inside.folder / name).read_text()
+
+
+def test_a_question_whose_time_is_over_is_settled_when_the_run_goes_on(inside: Inside) -> None:
+    """The list of questions says so; an answer that comes before counts, and is told to be late."""
+    limits = {"review": "before", "review_timeout_s": 0.2, "review_default": "approve"}
+    plan = inside.plan([{"id": "a", **limits}])
+    for thread in "uv":
+        assert "then: approve" in inside("run", plan, "--thread", thread).stdout
+    time.sleep(0.2)
     assert "time is over since" in inside("show", "u").stdout
     assert inside("resume", "u").returncode == 0
+    assert re.search(r"\dZ before: approve by default, nobody ", inside("show", "u", "--task", "a").stdout)
+    late = inside("resume", "v", "--answer", "a=reject")
+    assert "late: the time to decide about task a was over since 2" in late.stderr
+    assert inside.json("show", "v")["results"]["a"]["status"] == "cancelled"
+
+
+def test_a_person_who_is_asked_has_time(inside: Inside) -> None:
+    """With -i nothing is decided while somebody is asked, however long that takes."""
+    plan = inside.plan([{"id": "a", "review": "before", "review_timeout_s": 0.2}])
+    terminal = Terminal(inside, "run", plan, "-i", "--thread", "t")
+    terminal.until("> ")
+    time.sleep(0.4)
+    terminal.type("a")
+    assert terminal.end()[0] == 0 and "late: the time to decide about task a was over" in terminal.said
 
 
 def test_without_a_terminal_the_command_for_scripts_is_named(inside: Inside) -> None:
     """`review` and -i are bad usage there."""
     plan = inside.plan([{"id": "a", "review": "before"}])
-    assert inside("run", plan, "-i").returncode == 2
+    refused = inside("run", plan, "-i")
+    assert refused.returncode == 2 and "leave -i out" in refused.stderr and "fanwise resume" not in refused.stderr
     inside("run", plan, "--thread", "t")
+    assert "there is no run 'nosuch'" in inside("review", "nosuch").stderr
     done = inside("review", "t")
     assert done.returncode == 2 and "fanwise resume t --answer ID=JSON" in done.stderr
 

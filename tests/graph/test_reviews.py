@@ -487,6 +487,10 @@ def test_an_answer_that_does_not_fit_its_schema_is_refused(open_saver: Any, go: 
             with pytest.raises(RunError, match="does not fit its question"):
                 await execute(graph, None, "t", answers={asked: {"rows": "many"}})
             assert by_task(await report(graph, "t")) == {"a": asked}
+            await keep_answers(graph, "t", {asked: {"rows": None}})
+            with pytest.raises(RunError, match="does not fit its question"):
+                await execute(graph, None, "t")
+            assert by_task(await report(graph, "t")) == {"a": asked}
             told = await execute(graph, None, "t", answers={asked: {"rows": 3}})
             if review == "after":
                 told = await execute(graph, None, "t", answers={by_task(told)["a"]: "approve"})
