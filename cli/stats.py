@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import age, db_option, json_option
+from .options import Age, age, db_option, json_option
 
 if TYPE_CHECKING:
     from ..graph.stats import Spread, Stats
@@ -24,7 +24,7 @@ BAR = 40
 @json_option
 @db_option
 def stats_command(
-    specialist: str | None, since: timedelta | None, prune: bool, older_than: timedelta | None, as_json: bool, db: str
+    specialist: str | None, since: Age | None, prune: bool, older_than: Age | None, as_json: bool, db: str
 ) -> int:
     """Show what runs and their attempts took, what tasks queued for, and what would shorten the runs.
 
@@ -38,8 +38,8 @@ def stats_command(
         raise click.UsageError("--prune and --older-than go together", click.get_current_context())
     with open_history(db, must_exist=True) as history:
         if older_than is not None:
-            return _prune(history, older_than, as_json=as_json)
-        found = stats(history, specialist=specialist, since=since)
+            return _prune(history, older_than.duration, as_json=as_json)
+        found = stats(history, specialist=specialist, since=since.duration if since is not None else None)
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif not found.runs and not found.attempts:

@@ -236,6 +236,8 @@ def check_needs(draft: Draft) -> None:
     nearest = Nearest(pool for pool in pools if isinstance(pool, str)) if isinstance(pools, Mapping) else Nearest(())
     for index, task in enumerate(draft.tasks):
         needs, wants = _member(task, "needs", {}), _member(task, "memory_mb")
+        if not needs and wants is None:
+            continue
         for pool, units in needs.items() if isinstance(needs, Mapping) and isinstance(pools, Mapping) else ():
             loc: Loc = ("tasks", index, "needs", pool)
             if not isinstance(pool, str):

