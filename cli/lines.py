@@ -58,6 +58,10 @@ class Lines:
             self._step(event, f"attempt {event.get('attempt')} failed: {clean(str(event.get('error')), 400)}{rest}")
         elif kind == "task_paused":
             self._step(event, f"waits for a person{_WHY.get(str(event.get('review')), '')}")
+        elif kind == "pool_changed":
+            limit = event.get("limit")
+            now = "no limit any more" if limit is None else f"at most {limit} at a time"
+            self._say(f"{clean(str(event.get('pool')), 120)}: {now}, {clean(str(event.get('why')), 200)}")
         elif self._verbose and kind == "task_started":
             attempt = event.get("attempt", 1)
             self._step(event, "started" if attempt == 1 else f"started, attempt {attempt}")
