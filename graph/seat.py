@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..nodes.seat import Admission
 from ..schema.progress import ProgressEvent
-
-if TYPE_CHECKING:
-    from .board import Board
 
 Result = Mapping[str, Any]
 """A `TaskResult` as a plain dict."""
@@ -20,6 +17,46 @@ AGAIN = "\n(hedge)"
 
 DRAIN_POLL_S = 0.25
 """How often a branch that waits for its next attempt looks whether the run is to drain, in seconds."""
+
+
+class Host(Protocol):
+    """What a seat needs of the board that it stands on."""
+
+    results: dict[str, Result]
+    estimates: Mapping[str, Mapping[str, Any]]
+    completed: int
+    total: int
+    emit: Callable[[ProgressEvent], None]
+
+    def wake(self) -> None:
+        """Look at the schedule soon."""
+
+    def requeue(self, task_id: str) -> None:
+        """Queue a task for its next attempt."""
+
+    def release(self, task_id: str) -> None:
+        """Give back what a task holds."""
+
+    def settle(self, task_id: str, result: Result) -> None:
+        """Record a result."""
+
+    def vacate(self, task_id: str) -> None:
+        """Record that a branch ends without a result."""
+
+    def cancel(self, by: str, tasks: Collection[str], reason: str) -> list[str]:
+        """End tasks for an aggregate; return those that were."""
+
+    def refused(self, task_id: str, wait_s: float) -> None:
+        """Take a server's "too many requests"."""
+
+    def passed(self, task_id: str) -> None:
+        """Take a success."""
+
+    def spent(self, task_id: str, tokens: float) -> None:
+        """Charge tokens."""
+
+    def take_more(self, task_id: str) -> bool:
+        """Take what a task holds once more."""
 
 
 class Seat:
@@ -45,7 +82,7 @@ class Seat:
         "unneeded",
     )
 
-    def __init__(self, board: Board, send: Mapping[str, Any], branch: str) -> None:
+    def __init__(self, board: Host, send: Mapping[str, Any], branch: str) -> None:
         task: Mapping[str, Any] = send["task"]
         self.task_id: str = task["id"]
         self.after: Sequence[str] = send.get("after", ())
