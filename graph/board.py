@@ -10,21 +10,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextvars import copy_context
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
 
-from langgraph.runtime import RunControl, Runtime
+from langgraph.runtime import RunControl
 
 from ..nodes.seat import Admission
 from ..schema.progress import PoolChanged, ProgressEvent, TaskQueued
 from ..schema.results import standing
 from .gates import SHARED
-from .pressure import CPU, CpuWatch, cores
-from .resources import MEMORY, SLOTS, demand_of
+from .pressure import CPU
+from .resources import demand_of
 from .rules import FAILED
 from .schedule import Schedule, gate_rates, limits_of
 from .seat import AGAIN, Result, Seat
+from .traffic import Traffic
 
 
 class Earlier(NamedTuple):
@@ -74,7 +73,7 @@ class Board:
         gates = SHARED
         gates.configure(gate_rates(run))
         self._schedule = Schedule(limits_of(run), None if last is None else last + offset, gates)
-        self._cpu: CpuWatch | None = None
+        self.traffic = Traffic(self._schedule, self._on_traffic)
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
         self._fails_fast = run.get("on_failure") == "fast"
@@ -111,8 +110,8 @@ class Board:
                 priority=task.get("priority", 0),
                 after=seat.after,
             )
-        if self._cpu is None and CPU in (task.get("needs") or {}):
-            self._cpu = CpuWatch(self._on_free_cores)
+        if CPU in (task.get("needs") or {}):
+            self.traffic.watch_cores()
         if self._load_earlier is not None:
             self._loading = asyncio.ensure_future(self._take_earlier(self._load_earlier))
             self._load_earlier = None
@@ -176,43 +175,8 @@ class Board:
         """Take for a task what it holds once more, if nothing waits for it and it is free."""
         return self._schedule.take_again(task_id, f"{task_id}{AGAIN}")
 
-    def refused(self, task_id: str, wait_s: float) -> None:
-        """Take a server's "too many requests" to a task: its pools let fewer through."""
-        schedule = self._schedule
-        demand = schedule.running.get(task_id)
-        for pool, _ in demand.units if demand is not None else ():
-            if pool in (SLOTS, MEMORY):
-                continue
-            gate, taken = SHARED.make(pool), round(schedule.resources.taken.get(pool, 0.0))
-            if gate.refused(self._loop.time(), wait_s, taken, schedule.resources.capacities.get(pool)):
-                self._tell_limit(pool, gate.limit, "the server refused")
-
-    def spent(self, task_id: str, tokens: float) -> None:
-        """Charge tokens to the pools of a task."""
-        demand = self._schedule.running.get(task_id)
-        for pool, _ in demand.units if demand is not None else ():
-            if (gate := SHARED.get(pool)) is not None:
-                gate.spent(tokens, self._loop.time())
-
-    def passed(self, task_id: str) -> None:
-        """Take a success: the pools of the task let a little more through."""
-        demand = self._schedule.running.get(task_id)
-        for pool, _ in demand.units if demand is not None else ():
-            if (gate := SHARED.get(pool)) is not None and gate.passed():
-                self._tell_limit(pool, gate.limit, "the server answers")
-
-    def _on_free_cores(self, free: int) -> None:
-        capacities = self._schedule.resources.capacities
-        limit = min(float(free), self._schedule.limits.pools.get(CPU, float(free)))
-        if capacities.get(CPU) != limit:
-            capacities[CPU] = limit
-            self._tell_limit(
-                CPU, limit, "other processes need the machine" if free < cores() else "the machine is free"
-            )
-
-    def _tell_limit(self, pool: str, limit: float | None, why: str) -> None:
-        units = None if limit is None else int(limit)
-        self.emit(PoolChanged(type="pool_changed", pool=pool, limit=units, why=why))
+    def _on_traffic(self, event: PoolChanged) -> None:
+        self.emit(event)
         self.wake()
 
     def release(self, task_id: str) -> None:
@@ -231,9 +195,7 @@ class Board:
             self._watching.remove(seat)
         if not self._seats:  # a timer would keep the board alive
             self._wake_at(None)
-            if self._cpu is not None:
-                self._cpu.stop()
-                self._cpu = None
+            self.traffic.stop()
             if self._alarm is not None:
                 self._alarm.cancel()
                 self._alarm = None
@@ -320,37 +282,5 @@ class Board:
             seat.cut_short(DEADLINE)
 
 
-class Boards:
-    """The boards of a process, found by the invocation and the superstep that they serve."""
-
-    def __init__(self) -> None:
-        self._boards: WeakValueDictionary[tuple[int, str], Board] = WeakValueDictionary()
-
-    def board(self, runtime: Runtime[Any], send: Mapping[str, Any], load_earlier: LoadEarlier | None) -> Board:
-        """Return the board of this attempt at this superstep; the first branch makes it.
-
-        `runtime.control` is made anew for each invocation and handed down to sub-graphs; the board holds a reference
-        to it, so that its id is not used again while the board lives.
-        """
-        key = (id(runtime.control), send["superstep"])
-        board = self._boards.get(key)
-        if board is None:
-            board = self._boards[key] = Board(runtime.control, send["run"], _emitter(runtime), load_earlier)
-        return board
-
-
 def _failed_fast(task_id: str) -> str:
     return f"the run ended with the failure of {task_id!r} (on_failure: fast)"
-
-
-def _emitter(runtime: Runtime[Any]) -> Emit:
-    """Return what puts events on the stream of the graph that runs now, whoever calls it later.
-
-    LangGraph's writer looks at the caller's context, which inside a step names the step.
-    """
-    context, write = copy_context(), runtime.stream_writer
-
-    def emit(event: ProgressEvent) -> None:
-        context.copy().run(write, event)
-
-    return emit

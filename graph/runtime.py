@@ -16,7 +16,8 @@ from langgraph.types import StateSnapshot
 
 from ..nodes.steps import SCRATCHPAD
 from ..state import RunContext
-from .board import Board, Boards, Earlier, LoadEarlier
+from .board import Board, Earlier, LoadEarlier
+from .boards import Boards
 from .names import BATCH
 from .seat import Result, Seat
 

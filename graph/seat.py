@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..nodes.seat import Admission
 from ..schema.progress import ProgressEvent
+from .traffic import Traffic
 
 Result = Mapping[str, Any]
 """A `TaskResult` as a plain dict."""
@@ -27,6 +28,7 @@ class Host(Protocol):
     completed: int
     total: int
     emit: Callable[[ProgressEvent], None]
+    traffic: Traffic
 
     def wake(self) -> None:
         """Look at the schedule soon."""
@@ -45,15 +47,6 @@ class Host(Protocol):
 
     def cancel(self, by: str, tasks: Collection[str], reason: str) -> list[str]:
         """End tasks for an aggregate; return those that were."""
-
-    def refused(self, task_id: str, wait_s: float) -> None:
-        """Take a server's "too many requests"."""
-
-    def passed(self, task_id: str) -> None:
-        """Take a success."""
-
-    def spent(self, task_id: str, tokens: float) -> None:
-        """Charge tokens."""
 
     def take_more(self, task_id: str) -> bool:
         """Take what a task holds once more."""
@@ -161,15 +154,15 @@ class Seat:
 
     def refused(self, wait_s: float) -> None:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""
-        self._board.refused(self.task_id, wait_s)
+        self._board.traffic.refused(self.task_id, wait_s)
 
     def spent(self, tokens: float) -> None:
         """Tell what an attempt used."""
-        self._board.spent(self.task_id, tokens)
+        self._board.traffic.spent(self.task_id, tokens)
 
     def passed(self) -> None:
         """Tell that an attempt succeeded."""
-        self._board.passed(self.task_id)
+        self._board.traffic.passed(self.task_id)
 
     def take_more(self) -> bool:
         """Take what the task holds once more, if it is free now."""
