@@ -77,6 +77,7 @@ class Board:
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
         self._fails_fast = run.get("on_failure") == "fast"
+        self._optional: Collection[str] = run.get("optional", ())
         if (failed := run.get("failed")) is not None:
             self._stopped = ("skip", _failed_fast(failed))
         deadline = run.get("deadline_at")
@@ -213,6 +214,8 @@ class Board:
                 self.results[task_id] = result
                 self.completed += 1
                 self._schedule.settle(task_id, standing(result))
+            if self._fails_fast and self._stopped is None and task_id not in self._optional:
+                self._fail_fast(task_id, result["status"])
             for other in result.get("let_go", ()):
                 self._cancelled.setdefault(other, f"task {task_id!r} went on without it")
         self.wake()

@@ -110,8 +110,7 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
     run = {
         **{name: config[name] for name in LIMITS if config[name]},
         "estimates": _estimates(state),
-        "on_failure": "fast" if config["on_failure"] == "fast" else None,
-        "failed": _first_failed(state["plan"], results) if config["on_failure"] == "fast" else None,
+        **(_failing_fast(state["plan"], results) if config["on_failure"] == "fast" else {}),
         "deadline_at": state.get("deadline_at"),
         "last_start": datetime.fromisoformat(max(starts)).timestamp() if starts else None,
         "total": len(state["plan"]["tasks"]),
@@ -130,7 +129,13 @@ def _estimates(state: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: known[name] for name in sorted(following) if name in known} or None
 
 
-def _first_failed(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str | None:
+def _failing_fast(plan: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the branches of a run are told that its first failure ends."""
+    optional = [task["id"] for task in plan["tasks"] if not task.get("required", True)]
+    return {"on_failure": "fast", "optional": optional, "failed": first_failed(plan, results)}
+
+
+def first_failed(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str | None:
     """Return the first required task that has failed."""
     required = (task["id"] for task in plan["tasks"] if task.get("required", True))
     return next((task_id for task_id in required if results.get(task_id, {}).get("status") in FAILED), None)

@@ -25,6 +25,7 @@ from ..schema.results import Report
 from ..schema.review import is_review
 from ..state import RunContext
 from .builder import Graph, build_graph
+from .fan_out import effective_config, first_failed
 from .history import Estimates, History, estimates
 from .names import BATCH
 from .questions import check_answers, overdue, questions_of, take_back, write_answers
@@ -125,7 +126,22 @@ async def execute(
         ASKER.reset(token)
     snapshot = await graph.aget_state(config, subgraphs=True)
     made = await _reported(graph, snapshot, thread_id)
+    if _needs_nobody(snapshot, made):  # whoever goes on with it ends what waits
+        options: dict[str, Any] = {"context": context, "on_event": on_event, "on_update": on_update}
+        return await execute(graph, None, thread_id, **options, control=control, asker=asker, history=history)
     return made if recorder is None else await _noted(recorder, snapshot, made)
+
+
+def _needs_nobody(snapshot: StateSnapshot, made: Report) -> bool:
+    """Tell whether a run waits for people whose answers can't matter: it has failed, or others went on without them."""
+    if made.status != "paused":
+        return False
+    plan = snapshot.values["plan"]
+    results = {task_id: result.model_dump(include={"status"}) for task_id, result in made.results.items()}
+    if effective_config(plan)["on_failure"] == "fast" and first_failed(plan, results) is not None:
+        return True
+    let_go = {task_id for result in made.results.values() for task_id in result.let_go}
+    return all(question.task_id in let_go for question in made.interrupts)
 
 
 def _both(on_event: OnEvent | None, recorder: Recorder | None) -> OnEvent | None:

@@ -15,7 +15,8 @@ from langgraph.types import interrupt
 from fanwise.graph import Skip, Specialist, arun, build_graph, run, specialist
 from fanwise.graph.again import retry
 from fanwise.graph.board import Board
-from fanwise.graph.run import execute
+from fanwise.graph.run import config_of, execute
+from fanwise.graph.run import report as show
 from fanwise.nodes.attempt import AttemptCut, run_attempt
 from fanwise.state import FanwiseError, PlanError, RunContext, Summary, Task, TaskResult
 
@@ -319,7 +320,7 @@ def test_an_aggregate_waits_for_a_person_or_not(go: Go) -> None:
 
 
 def test_a_loser_that_waits_for_a_person_is_not_asked_again(go: Go) -> None:
-    """The question is still open when the race is over; whoever goes on with the run need not answer it."""
+    """LangGraph leaves the question open when the race is over; whoever goes on with the run need not answer it."""
     calls: list[int] = []
 
     @specialist("asks")
@@ -331,7 +332,8 @@ def test_a_loser_that_waits_for_a_person_is_not_asked_again(go: Go) -> None:
         graph = build_graph([asks], checkpointer=InMemorySaver())
         slow = {"id": "b", "specialist": "wait", "input": {"seconds": 0.05, "output": 2}}
         tasks = [{"id": "a", "specialist": "asks"}, slow, joins("a", "b", strategy="race")]
-        first = await execute(graph, {"plan": plan(*tasks)}, "thread")
+        await graph.ainvoke({"plan": plan(*tasks)}, config_of("thread"))
+        first = await show(graph, "thread")
         assert first.status == "paused" and told(first)["all"] == "succeeded"
         return await execute(graph, None, "thread")
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver
 
 from fanwise.graph import build_graph, specialist
 from fanwise.graph.resources import SLOTS, Demand
+from fanwise.graph.run import execute
 from fanwise.graph.schedule import PATIENCE, Limits, Schedule
 from fanwise.schema.conflicts import conflicts, goes_behind, overlap
 from fanwise.state import Plan, PlanError, Task
@@ -261,3 +263,37 @@ def test_a_large_demand_is_not_starved_by_small_ones() -> None:
                 schedule.settle(task, "succeeded")
         schedule.decide(0.0)
     assert passed <= PATIENCE + 3
+
+
+def test_fast_does_not_wait_for_people() -> None:
+    """A question that is open when a required task fails needs no answer any more."""
+
+    async def check() -> None:
+        graph = build_graph([], checkpointer=InMemorySaver())
+        tasks = [
+            {"id": "asks", "specialist": "wait", "review": "before"},
+            {"id": "breaks", "specialist": "wait", "input": {"fail": "told to", "seconds": 0.05}},
+            {"id": "behind", "specialist": "wait", "depends_on": ["asks"]},
+        ]
+        told = await execute(graph, {"plan": {"config": {"on_failure": "fast"}, "tasks": tasks}}, "t")
+        statuses = {task_id: result.status for task_id, result in told.results.items()}
+        assert (told.status, told.interrupts) == ("failed", ())
+        assert statuses == {"asks": "skipped", "breaks": "failed", "behind": "skipped"}
+
+    asyncio.run(check())
+
+
+def test_a_race_does_not_wait_for_the_people_of_its_losers() -> None:
+    """Once it is won, a question of one of them needs no answer any more."""
+
+    async def check() -> None:
+        graph = build_graph([], checkpointer=InMemorySaver())
+        tasks = [
+            {"id": "asks", "specialist": "wait", "review": "before"},
+            {"id": "quick", "specialist": "wait", "input": {"seconds": 0.05}},
+            {"id": "first", "depends_on": ["asks", "quick"], "aggregate": {"strategy": "race"}},
+        ]
+        told = await execute(graph, {"plan": {"tasks": tasks}}, "t")
+        assert (told.status, told.results["asks"].status) == ("succeeded", "cancelled")
+
+    asyncio.run(check())
