@@ -51,8 +51,8 @@ def what_next(report: Report, job: Job) -> list[str]:
         return told + how_to_answer(report, job)
     if exit_code(report.status) == INTERRUPTED:
         return [*told, f"to go on: {job.command('resume')}"]
-    metrics = report.metrics
-    if report.status != "cancelled" and (metrics.failed or metrics.timed_out or metrics.cancelled):
+    ended = (result for result in report.results.values() if not result.by_choice)
+    if report.status != "cancelled" and any(result.status in ("failed", "timed_out", "cancelled") for result in ended):
         return [f"to run what failed once more: {job.command('retry')}"]
     return []
 

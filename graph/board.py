@@ -76,6 +76,8 @@ class Board:
         self.traffic = Traffic(self._schedule, self._on_traffic)
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
+        self._released: dict[str, set[str]] = {}
+        """Task -> aggregates that went on without it."""
         self._fails_fast = run.get("on_failure") == "fast"
         self._optional: Collection[str] = run.get("optional", ())
         if (failed := run.get("failed")) is not None:
@@ -137,12 +139,21 @@ class Board:
         self.wake()
 
     def cancel(self, by: str, tasks: Collection[str], reason: str) -> list[str]:
-        """End tasks for an aggregate, as far as nobody else needs them, and what only they need; return which."""
-        alone = self._alone.get(by, {})
-        ending = {task_id for task_id in tasks if all(other == by for other in alone.get(task_id, (None,)))}
-        grows = True
+        """End tasks for an aggregate, as far as nobody else needs them, and what only they need; return which.
+
+        Nobody needs a task any more where all that depend on it have a result, are ended too, or let it go as well.
+        """
+        needed_by = self._alone.get(by, {})
+        for task_id in tasks:
+            self._released.setdefault(task_id, set()).add(by)
+        ending, grows = set[str](), True
         while grows:
-            more = {key for key, others in alone.items() if key not in ending and others and ending.issuperset(others)}
+            free = {*ending, *self._cancelled, *self.results}
+            more = {
+                task_id
+                for task_id, others in needed_by.items()
+                if task_id not in free and free.union(self._released.get(task_id, ())).issuperset(others)
+            }
             grows = bool(more)
             ending |= more
         ended = sorted(ending - self.results.keys())

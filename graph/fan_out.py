@@ -10,7 +10,7 @@ from langgraph.types import Send
 
 from ..schema.aggregate import branch_terms
 from ..schema.conflicts import goes_behind
-from ..schema.dag import is_topological, only_for, topological, upward_ranks
+from ..schema.dag import is_topological, releasable, topological, upward_ranks
 from ..schema.policy import PlanConfig
 from ..schema.results import standing
 from .estimates import estimated_seconds, known_seconds
@@ -78,7 +78,7 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
 
 def _combining(task: Mapping[str, Any], graph: Mapping[str, Sequence[str]], tasks: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a task that combines others is told of them."""
-    return {"alone": only_for(graph, task["id"]), "branches": branch_terms(task, tasks)}
+    return {"alone": releasable(graph, task["id"]), "branches": branch_terms(task, tasks)}
 
 
 def fan_out_batch(state: Mapping[str, Any]) -> list[Send]:

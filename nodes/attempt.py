@@ -75,4 +75,13 @@ async def _end(inner: asyncio.Future[Any]) -> bool:
     done, _ = await asyncio.wait([inner], timeout=GRACE_S)
     if done and not inner.cancelled():
         inner.exception()  # seen: nobody else will ask for it
+    if not done:
+        _leave_behind(inner)
     return bool(done)
+
+
+def _leave_behind(inner: asyncio.Future[Any]) -> None:
+    """Let the event loop end without work that will not end: `asyncio.run` waits for all tasks that it knows."""
+    if isinstance(inner, asyncio.Task):
+        asyncio.tasks._unregister_task(inner)  # documented under "Extending" in asyncio's manual
+        inner._log_destroy_pending = False  # type: ignore[attr-defined]  # what it would say was said as a warning

@@ -61,6 +61,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
     check_config(draft, count)
     check_reviews(draft)
     check_needs(draft)
+    check_names_of_limits(draft)
     check_tasks(draft)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
         draft.problems.extend(_unknown_specialists(draft, rules.specialists))
@@ -254,6 +255,22 @@ def check_needs(draft: Draft) -> None:
 def _told(number: Any) -> str:
     """Return a number as it is written; one that is too large for a float too."""
     return f"{number:g}" if isinstance(number, float) else shown(number)
+
+
+def check_names_of_limits(draft: Draft) -> None:
+    """Note limits of specialists that no task has, and rates of what is neither a pool nor such a specialist."""
+    used = {_member(task, "specialist") for task in draft.tasks}
+    used |= {_member(_member(task, "fallback"), "specialist") for task in draft.tasks}
+    specialists = {name for name in used if isinstance(name, str)}
+    pools = _config_value(draft, "pools", {})
+    known = {"specialist_slots": specialists, "rates": {*specialists, *(pools if isinstance(pools, Mapping) else ())}}
+    words = {"specialist_slots": "no task has the specialist", "rates": "there is no pool, and no task's specialist,"}
+    for field, names in known.items():
+        given = _config_value(draft, field, {})
+        for name in given if isinstance(given, Mapping) else ():
+            if isinstance(name, str) and name not in names:
+                hint = Nearest(sorted(names)).hint(name, "; take it out")
+                draft.refuse(("config", field, name), f"{words[field]} {shown(name)}{hint}")
 
 
 def _is_more(asked: Any, there_is: Any) -> bool:

@@ -45,14 +45,13 @@ def ancestors(graph: Graph, task: str) -> set[str]:
     return found
 
 
-def only_for(graph: Graph, task: str) -> dict[str, list[str]]:
-    """Return what is needed by this task alone, directly or through others, each with the tasks that need it."""
+def releasable(graph: Graph, task: str) -> dict[str, list[str]]:
+    """Return what a task may let go, each with the tasks that need it: its dependencies, and what only these need."""
     reverse, above = dependents(graph), ancestors(graph, task)
-    found: dict[str, list[str]] = {}
+    found = {need: reverse[need] for need in graph[task] if need in graph}
     for other in reversed(topological({key: needs for key, needs in graph.items() if key in above})):
-        needed_by = reverse[other]
-        if all(key == task or key in found for key in needed_by):
-            found[other] = needed_by
+        if all(key == task or key in found for key in reverse[other]):
+            found[other] = reverse[other]
     return found
 
 

@@ -18,7 +18,7 @@ from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
 from .expressions import Expression
-from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Retry, Strict, TaskPolicy, Units
+from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Rate, Retry, Strict, TaskPolicy, Units
 from .source import MAX_BYTES
 from .translate import note_errors
 from .words import Loc, got
@@ -152,6 +152,7 @@ FIELDS = {
     "tasks": (*(name for name in Task.model_fields if name not in TaskPolicy.model_fields), *TaskPolicy.model_fields),
     "config": tuple(PlanConfig.model_fields),
     "retry": tuple(Retry.model_fields),
+    "rates": tuple(Rate.model_fields),
     "hedge": tuple(Hedge.model_fields),
     "adaptive_timeout": tuple(AdaptiveTimeout.model_fields),
     "fallback": tuple(Fallback.model_fields),

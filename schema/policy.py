@@ -84,7 +84,13 @@ class AdaptiveTimeout(Strict):
     min_s: Seconds = 1.0
     """The shortest time-out."""
     max_s: Seconds | None = None
-    """The longest; `timeout_s` if not given. It also holds while little is known."""
+    """The longest; `timeout_s` if not given."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_s is not None and self.max_s < self.min_s:
+            raise ValueError(f"'max_s' ({self.max_s:g}) is below 'min_s' ({self.min_s:g}); raise it, or lower min_s")
+        return self
 
 
 class TaskPolicy(Strict):

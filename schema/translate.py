@@ -104,6 +104,8 @@ def note_errors(error: ValidationError, draft: Draft, fields: Fields, root: Loc 
 
 def holder_of(loc: Sequence[str | int]) -> str:
     """Return the kind of object at a place: the name of the nearest field, `""` for the whole."""
+    if len(loc) == 3 and tuple(loc[:2]) == ("config", "rates"):
+        return "rates"  # the name between stands for a pool or a specialist
     return next((part for part in reversed(loc) if isinstance(part, str)), "")
 
 

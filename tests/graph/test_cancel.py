@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypedDict
@@ -159,3 +161,25 @@ def test_time_outs_and_hedges_follow_what_was_seen() -> None:
     assert hedge_s({**task, "hedge": {}}, "w", seen) == 4.0
     assert hedge_s({**task, "hedge": {}}, "w", {}) is None
     assert hedge_s({**task, "hedge": {"after_s": 2.0}}, "w", {}) == 2.0
+
+
+def test_work_that_will_not_end_does_not_keep_the_process() -> None:
+    """It is abandoned with a warning, and the event loop ends without it."""
+    code = """
+import asyncio
+from fanwise.graph import run, specialist
+
+@specialist("stubborn")
+async def stubborn(task):
+    for _ in range(3):
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            pass
+
+report = run({"tasks": [{"id": "a", "specialist": "stubborn", "timeout_s": 0.1}]}, specialists=[stubborn])
+print(report.results["a"].status, report.warnings[0][:40])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "timed_out task 'a' was ended and abandoned: it ign\n"
+    assert done.stderr == ""

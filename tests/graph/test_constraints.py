@@ -297,3 +297,17 @@ def test_a_race_does_not_wait_for_the_people_of_its_losers() -> None:
         assert (told.status, told.results["asks"].status) == ("succeeded", "cancelled")
 
     asyncio.run(check())
+
+
+def test_what_several_aggregates_let_go_ends() -> None:
+    """A branch that two of them share is cancelled when neither needs it any more, and not before."""
+    tasks = [
+        {"id": "quick", "specialist": "wait"},
+        {"id": "slow", "specialist": "wait", "input": {"hang": True}},
+        {"id": "won", "depends_on": ["slow", "quick"], "aggregate": {"strategy": "race"}},
+        {"id": "one", "depends_on": ["quick", "slow"], "aggregate": {"strategy": "merge", "first": 1}},
+    ]
+    out = asyncio.run(asyncio.wait_for(build_graph([]).ainvoke({"plan": {"tasks": tasks}}), 30))
+    statuses = {task_id: result["status"] for task_id, result in out["results"].items()}
+    assert statuses == {"quick": "succeeded", "slow": "cancelled", "won": "succeeded", "one": "succeeded"}
+    assert out["status"] == "succeeded"
