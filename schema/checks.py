@@ -259,9 +259,7 @@ def _told(number: Any) -> str:
 
 def check_names_of_limits(draft: Draft) -> None:
     """Note limits of specialists that no task has, and rates of what is neither a pool nor such a specialist."""
-    used = {_member(task, "specialist") for task in draft.tasks}
-    used |= {_member(_member(task, "fallback"), "specialist") for task in draft.tasks}
-    specialists = {name for name in used if isinstance(name, str)}
+    specialists = {name for _, name in _specialists_used(draft)}
     pools = _config_value(draft, "pools", {})
     known = {"specialist_slots": specialists, "rates": {*specialists, *(pools if isinstance(pools, Mapping) else ())}}
     words = {"specialist_slots": "no task has the specialist", "rates": "there is no pool, and no task's specialist,"}
