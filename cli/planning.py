@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import db_option, json_option, output_options, size_options, specialists_option
-from .running import load_plan
+from .running import STDIN, load_plan
 
 
 @click.command("validate")
@@ -25,7 +27,6 @@ def validate_command(
     max_bytes: int | None,
 ) -> int:
     """Refuse or accept a plan, listing every problem."""
-    from ..schema.checks import check_exclusives
     from ..schema.errors import PlanError
     from .exits import REFUSED, SUCCEEDED
     from .failures import problem_object
@@ -35,9 +36,7 @@ def validate_command(
     with results_only():
         specialists = load_specialists(specialist_sources)
     try:
-        loaded = load_plan(plan, specialists, max_tasks, max_bytes)
-        if problems := check_exclusives(loaded, {item.name for item in specialists if item.exclusive}):
-            raise PlanError(problems, plan)
+        loaded = _validated(plan, specialists, max_tasks, max_bytes)
     except PlanError as error:
         if as_json:
             print_json({"ok": False, "problems": [problem_object(problem) for problem in error.problems]})
@@ -52,6 +51,48 @@ def validate_command(
     if not quiet:
         put(clean_lines(f"ok: {_counts(loaded)}"))
     return SUCCEEDED
+
+
+def _validated(plan: str, specialists: Any, max_tasks: int | None, max_bytes: int | None) -> Any:
+    """Return a plan that `fanwise run` would take: the command has no functions of its own to combine outputs.
+
+    Raises:
+        PlanError: it is refused; every problem has its line or field.
+    """
+    from ..nodes.specialists import known_names
+    from ..schema.checks import MAX_TASKS, check_exclusives
+    from ..schema.document import read_document
+    from ..schema.errors import PlanError
+    from ..schema.plan import Plan
+    from ..schema.source import MAX_BYTES
+    from ..schema.task_checks import check_written_functions
+
+    size = max_bytes or MAX_BYTES
+    source, name = (sys.stdin.buffer.read(size + 1), STDIN) if plan == "-" else (Path(plan), None)
+    document = read_document(source, max_bytes=size, name=name)
+    root = ("tasks",) if isinstance(document.data, list) else ()
+    limit = max_tasks or MAX_TASKS
+    try:
+        loaded = Plan.from_document(document, max_tasks=limit, specialists=known_names(specialists))
+    except PlanError as error:
+        too_many = len(_tasks(document.data)) > limit
+        unknown = [] if too_many else document.located(check_written_functions(document.data), root=root)
+        problems = dict.fromkeys((*error.problems, *unknown))
+        raise PlanError(sorted(problems, key=_line), document.source) from None
+    unknown = check_written_functions(document.data)
+    unknown += check_exclusives(loaded, {item.name for item in specialists if item.exclusive})
+    if unknown:
+        raise PlanError(document.located(unknown, root=root), document.source)
+    return loaded
+
+
+def _tasks(data: Any) -> Any:
+    tasks = data.get("tasks") if isinstance(data, dict) else data
+    return tasks if isinstance(tasks, list) else ()
+
+
+def _line(problem: Any) -> tuple[int, int]:
+    return (problem.line or 0, problem.column or 0) if problem.line else (0, 0)
 
 
 def _counts(plan: Any) -> str:

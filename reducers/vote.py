@@ -164,8 +164,23 @@ def _no_winner(spec: Aggregate, tally: Tally, branches: Sequence[Branch], why: s
         for answer, weight in tally.weights.items()
     ]
     silent = [f"no vote from {name!r}: {reason}" for name, reason in tally.no_vote.items()]
-    wanted = spec.threshold if isinstance(spec.threshold, str) else f"share of {spec.threshold:g}"
-    return Fail("; ".join([why or f"no answer has the {wanted} that it needs", *shares, *silent]))
+    return Fail(
+        "; ".join([why or _tie(spec, tally) or f"no answer has the {_wanted(spec)} that it needs", *shares, *silent])
+    )
+
+
+def _wanted(spec: Aggregate) -> str:
+    return spec.threshold if isinstance(spec.threshold, str) else f"share of {spec.threshold:g}"
+
+
+def _tie(spec: Aggregate, tally: Tally) -> str:
+    """Return which answers have enough, and as much as each other; empty if it is not that."""
+    most = max(tally.weights.values(), default=Fraction(0))
+    leaders = [_text(answer) for answer, weight in tally.weights.items() if weight == most]
+    if len(leaders) < 2 or not _is_enough(spec, most, tally.basis(spec)):
+        return ""
+    names = f"{', '.join(leaders[:-1])} and {leaders[-1]}"
+    return f"a tie between {names}, and 'ties: {spec.ties}' lets none win ('first' or 'highest_weight' would)"
 
 
 def _voters(tally: Tally, answer: str) -> list[str]:

@@ -26,6 +26,13 @@ def _check_threshold(value: Any) -> Any:
     raise ValueError(f"expected 'majority', 'plurality', or a share above 0 and up to 1, {got(value)}")
 
 
+def _check_no_winner(value: Any) -> Any:
+    if value is None or value == "fail":
+        return value
+    cure = "; null goes without quotes" if isinstance(value, str) and value.casefold() in ("null", "none", "~") else ""
+    raise ValueError(f"expected 'fail' or null, {got(value)}{cure}")
+
+
 Threshold = Annotated[float | Literal["majority", "plurality"], BeforeValidator(_check_threshold)]
 """The share of the weight that an answer needs."""
 
@@ -71,8 +78,9 @@ class Aggregate(Strict):
     """Which answers are the same: equal ones, or, with `text`, also such as differ in case and blanks."""
     ties: Literal["fail", "first", "highest_weight"] = "fail"
     """Which of several leading answers wins: none, the one that was given first in the order of the branches, or the
-    one with the weightiest single branch."""
-    on_no_winner: Literal["fail"] | None = "fail"
+    one with the weightiest single branch. Says something only where two answers can both have enough: with
+    `plurality`, or a share of up to a half."""
+    on_no_winner: Annotated[Literal["fail"] | None, BeforeValidator(_check_no_winner)] = "fail"
     """Whether a vote without a winner fails, or (`null`) has a winner that is `null`."""
     valid: Expression | None = None
     """What must be true of an output for its branch to win."""
@@ -164,10 +172,18 @@ def _missing(given: Mapping[str, Any], strategy: Any) -> Iterator[tuple[Loc, str
     if strategy == "race" and (given.get("quality") is None) != (given.get("min_quality") is None):
         lacks, there = ("quality", "min_quality") if given.get("quality") is None else ("min_quality", "quality")
         yield (lacks,), f"is missing; {there!r} alone says nothing"
+    if strategy == "vote" and given.get("ties", "fail") != "fail" and not _can_tie(given.get("threshold", "majority")):
+        why = "two answers can't both have more than half"
+        yield ("ties",), f"can never count: {why}; add 'threshold: plurality' or a share of up to 0.5, or remove it"
     if given.get("lists", "conflict") != "conflict" and given.get("mode", "shallow") != "deep":
         yield ("lists",), "only counts with 'mode: deep'; add that, or remove it"
     if given.get("mode") == "concat" and "on_conflict" in given:
         yield ("on_conflict",), "has no meaning with 'mode: concat', in which nothing conflicts; remove it"
+
+
+def _can_tie(threshold: Any) -> bool:
+    """Tell whether two answers can both have enough; also where the threshold is none, which is told elsewhere."""
+    return threshold != "majority" and not (isinstance(threshold, int | float) and threshold > 0.5)
 
 
 MODES = frozenset({"shallow", "deep", "concat"})
@@ -179,9 +195,10 @@ BUILT_IN = frozenset({"all", "any", "concat", "count", "first", "last", "max", "
 
 def own_function(spec: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the field and the name of the caller's own function that an aggregate asks for, if it does."""
-    field = {"merge": "mode", "reduce": "function"}.get(spec["strategy"])
+    strategy = spec.get("strategy")
+    field = {"merge": "mode", "reduce": "function"}.get(strategy) if isinstance(strategy, str) else None
     name = spec.get(field) if field else None
-    return None if field is None or name is None or name in MODES | BUILT_IN else (field, name)
+    return None if field is None or not isinstance(name, str) or name in MODES | BUILT_IN else (field, name)
 
 
 def branch_terms(task: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 from .aggregate import AGGREGATE
+from .cycles import find_cycles
 from .errors import Problem
-from .words import Loc, got, path_text, shown
+from .words import Loc, got, name_text, path_text, shown
 
 TASK_SYNONYMS = {"task_id": "id", "agent": "specialist", "input_data": "input", "dependencies": "depends_on"}
 """Names of earlier systems, read in a task."""
@@ -96,10 +97,53 @@ def _chain_groups(draft: Draft) -> None:
     if edges > MAX_GROUP_EDGES:
         draft.refuse(("tasks",), f"its groups make {edges:,} dependencies; use smaller groups, or depends_on")
         return
+    if before and _refuse_group_cycles(draft, before):
+        return
     for index, task in enumerate(draft.tasks if before else ()):
         needs = task.get("depends_on", []) if isinstance(task, dict) else None
         if isinstance(needs, list | tuple) and (more := before.get(task.get("parallel_group"))):
             draft.tasks[index] = {**task, "depends_on": [*needs, *(need for need in more if need not in needs)]}
+
+
+def _refuse_group_cycles(draft: Draft, before: Mapping[int, list[str]]) -> bool:
+    """Refuse cycles that are there only with what the groups add, and tell whether there are any."""
+    first: dict[str, tuple[int, dict[str, Any]]] = {}
+    for index, task in enumerate(draft.tasks):
+        if isinstance(task, dict) and isinstance(task.get("id"), str):
+            first.setdefault(task["id"], (index, task))
+    own = {name: _written_needs(task) for name, (_, task) in first.items()}
+    if not any(own.values()):
+        return False  # groups alone go round in no circle
+    groups = {name: task.get("parallel_group") for name, (_, task) in first.items()}
+    chained = {name: [*needs, *_before(groups[name], before)] for name, needs in own.items()}
+    found = False
+    for cycle in find_cycles(chained):
+        steps = [(name, need) for name, need in pairwise([*cycle, cycle[0]]) if need not in own[name]]
+        if not steps:
+            continue
+        found = True
+        name, need = steps[0]
+        names = [name_text(member) for member in (*cycle, cycle[0])]
+        text = " -> ".join(names if len(names) <= CYCLE_SHOWN else [*names[:CYCLE_SHOWN], "..."])
+        draft.refuse(
+            ("tasks", first[name][0], "parallel_group"),
+            f"cycle: {text} (each waits for the next; {name_text(name)} for {name_text(need)}, which is in the group "
+            f"before its own: parallel_group {groups[need]} < {groups[name]}); change a group, or a dependency",
+        )
+    return found
+
+
+CYCLE_SHOWN = 20
+"""Tasks that a message writes out of a cycle that comes from groups."""
+
+
+def _before(group: Any, before: Mapping[int, list[str]]) -> list[str]:
+    return before.get(group, []) if type(group) is int else []
+
+
+def _written_needs(task: Mapping[str, Any]) -> list[str]:
+    needs = task.get("depends_on")
+    return [need for need in needs if isinstance(need, str)] if isinstance(needs, list | tuple) else []
 
 
 def _task(draft: Draft, index: int, task: Any) -> Any:

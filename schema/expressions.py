@@ -18,13 +18,17 @@ from jmespath.visitor import TreeInterpreter
 from pydantic import Field
 
 from .errors import FanwiseError
-from .words import Nearest, listed, one_of, shown
+from .slips import slips
+from .words import Nearest, got, listed, one_of, shown
 
 Expression = Annotated[str, Field(min_length=1, max_length=1000)]
 """A JMESPath expression of up to 1,000 characters."""
 
 NAMES = ("input", "results", "status")
 """What the expressions of a task can look at: its input, its dependencies' outputs, and how they ended."""
+
+STATUSES = ("succeeded", "failed", "timed_out", "skipped", "cancelled")
+"""How a dependency can have ended, once a task's expressions are looked at."""
 
 MAX_SIZE = 10_000_000
 """Values, and characters of text, in what an expression makes."""
@@ -62,7 +66,8 @@ def problems(expression: str, names: Sequence[str] = ()) -> Iterator[str]:
     try:
         parsed = _compiled(expression).parsed
     except (JMESPathError, ValueError, RecursionError) as error:
-        yield f"not a JMESPath expression: {_told(error)}, got {shown(expression)}"
+        known = "" if isinstance(error, RecursionError) else "; ".join(map(str, slips(expression)[:SLIPS]))
+        yield f"not a JMESPath expression: {known or _told(error) + _place(error)}, got {shown(expression)}"
         return
     for node in _nodes(parsed):
         if node["type"] == "function_expression":
@@ -70,9 +75,19 @@ def problems(expression: str, names: Sequence[str] = ()) -> Iterator[str]:
         elif node["type"] == "subexpression" and node["children"][0]["type"] == "not_expression":
             held = node["children"][0]["children"][0].get("value")
             yield f"'!' holds for {shown(held)} alone here; write !(...) around all that it is to hold for"
+        elif node["type"] == "comparator":
+            yield from _comparison_problems(node, names)
     if names:
+        quoted = _compared_text(parsed)
         for name in dict.fromkeys(path[0] for path in _paths(parsed) if path[0] not in names):
-            yield f"there is no {shown(name)} to look at{Nearest(names).hint(name, f'; it is {one_of(names)}')}"
+            if name in quoted and name in _CONSTANTS:
+                continue  # told as a comparison
+            otherwise = f"; it is {one_of(names)}"
+            if name in quoted and f'"{name}"' in expression:
+                text = name.replace("'", "\\'")
+                yield f"there is no {shown(name)} to look at; text stands in single quotes: write '{text}'"
+            else:
+                yield f"there is no {shown(name)} to look at{Nearest(names).hint(name, otherwise)}"
 
 
 def looked_at(expression: str, name: str) -> list[str]:
@@ -97,6 +112,48 @@ def _told(error: Exception) -> str:
         text = text.removeprefix(noise)
     text = text.partition(": Parse error")[0].rstrip(":.")
     return " ".join(text.split())
+
+
+SLIPS = 3
+"""Mistakes in one expression that a message tells."""
+
+_CONSTANTS = ("true", "false", "null")
+
+_ENDED_AS = {"ok": "succeeded", "done": "succeeded", "error": "failed", "timeout": "timed_out"}
+"""Other words for how a task ended."""
+
+
+def _place(error: Exception) -> str:
+    """Return where an expression could not be read on, where the parser says it."""
+    position = getattr(error, "lex_position", None)
+    if not isinstance(position, int) or getattr(error, "token_value", None) is None:
+        return ""
+    return f" (at character {position + 1})"
+
+
+def _compared_text(parsed: Mapping[str, Any]) -> set[str]:
+    """Return the single names that stand on a side of a comparison."""
+    return {
+        side["value"]
+        for node in _nodes(parsed)
+        if node["type"] == "comparator"
+        for side in node["children"]
+        if side["type"] == "field"
+    }
+
+
+def _comparison_problems(node: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    """Yield what a comparison compares with that can never be there."""
+    for side, other in (node["children"], node["children"][::-1]):
+        if side["type"] == "field" and side["value"] in _CONSTANTS:
+            yield f"{side['value']} is read as a name; constants stand in backticks: write `{side['value']}`"
+        if "status" not in names or other["type"] != "literal" or not isinstance(other["value"], str):
+            continue
+        at_top = side["type"] == "subexpression" and side["children"][0]["type"] == "field"
+        if at_top and side["children"][0]["value"] == "status" and (said := other["value"]) not in STATUSES:
+            near = _ENDED_AS.get(said.casefold())
+            hint = f"; did you mean {near!r}?" if near else Nearest(STATUSES).hint(said, f"; it is {one_of(STATUSES)}")
+            yield f"there is no status {shown(said)}{hint}"
 
 
 def _nodes(parsed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -141,12 +198,28 @@ def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             yield from _paths(child)
 
 
+_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+def _and_kind(value: Any) -> str:
+    return got(value).removeprefix("got ")
+
+
 class Bounded(TreeInterpreter):
     """JMESPath's interpreter, which stops before a value gets out of hand."""
 
     def __init__(self) -> None:
         super().__init__()
         self._sizes: dict[int, tuple[int, Any]] = {}
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        """Compare; text and numbers have no order among them."""
+        try:
+            return super().visit_comparator(node, value)
+        except TypeError:
+            left, right = (self.visit(side, value) for side in node["children"])
+            sign = _SIGNS[node["value"]]
+            raise ValueError(f"{sign} can't compare {_and_kind(left)} with {_and_kind(right)}") from None
 
     def visit_multi_select_list(self, node: Any, value: Any) -> Any:
         """Make a list."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .aggregate import BUILT_IN, MODES, Aggregate, aggregate_problems, own_function
-from .draft import Draft
+from .draft import Draft, draft_plan
 from .errors import Problem
 from .expressions import NAMES, looked_at, problems
 from .words import Loc, Nearest, listed, path_text, shown
@@ -44,17 +44,25 @@ class Combines(Protocol):
 
 def check_functions(tasks: Sequence[Combines], known: Collection[str]) -> list[Problem]:
     """Return a problem for each aggregate that asks for a function which is neither built-in nor one of these."""
-    problems = []
-    for index, task in enumerate(tasks):
-        asked = None if task.aggregate is None else own_function(task.aggregate.model_dump())
+    given = [None if task.aggregate is None else task.aggregate.model_dump() for task in tasks]
+    otherwise = ", and what `build_graph(functions=)` is given"
+    return [Problem(message, path_text(loc)) for loc, message in _unknown_functions(given, known, otherwise)]
+
+
+def check_written_functions(data: Any) -> list[Problem]:
+    """Return the same for a plan as it was written, which may be wrong in other ways, where there are no own ones."""
+    draft = draft_plan({"tasks": data} if isinstance(data, list) else data if isinstance(data, Mapping) else {})
+    given = [task.get("aggregate") if isinstance(task, Mapping) else None for task in draft.tasks]
+    otherwise = " (a function of your own needs a program that gives it to `build_graph(functions=)`)"
+    return [Problem(message, draft.path(loc)) for loc, message in _unknown_functions(given, (), otherwise)]
+
+
+def _unknown_functions(given: Sequence[Any], known: Collection[str], more: str) -> Iterator[tuple[Loc, str]]:
+    for index, spec in enumerate(given):
+        asked = own_function(spec) if isinstance(spec, Mapping) else None
         if asked is None or asked[1] in known:
             continue
         field, name = asked
         names = sorted({*known, *BUILT_IN, *(MODES if field == "mode" else ())})
-        hint = Nearest(names).hint(
-            name, f"; known are {listed(names, 20)}, and what `build_graph(functions=)` is given"
-        )
-        problems.append(
-            Problem(f"unknown function {shown(name)}{hint}", path_text(("tasks", index, "aggregate", field)))
-        )
-    return problems
+        hint = Nearest(names).hint(name, f"; known are {listed(names, 20)}{more}")
+        yield ("tasks", index, "aggregate", field), f"unknown function {shown(name)}{hint}"

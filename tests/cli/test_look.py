@@ -41,6 +41,19 @@ def test_validate_lists_every_problem_with_its_line(inside: Inside) -> None:
     assert accepted.returncode == 0 and "warning" in accepted.stderr and "'wiat'" in accepted.stderr
 
 
+def test_validate_knows_the_functions_that_run_knows(inside: Inside) -> None:
+    """Unknown ones are problems with their lines, beside those of other kinds."""
+    text = (
+        "tasks:\n  - {id: a, specialist: wiat}\n"
+        "  - {id: m, depends_on: [a], aggregate: {strategy: merge, mode: deeep}}\n"
+        "  - {id: n, depends_on: [a], aggregate: {strategy: reduce, function: summ}}\n"
+    )
+    told = inside.json("validate", inside.write("bad.yaml", text))
+    assert [problem["line"] for problem in told["problems"]] == [2, 3, 4]
+    good = inside.json("validate", inside.write("good.yaml", text.replace("wiat", "wait")))
+    assert [problem["line"] for problem in good["problems"]] == [3, 4] and "'deep'" in str(good["problems"])
+
+
 def test_limits_can_be_raised_and_lowered(inside: Inside) -> None:
     """--max-tasks and --max-bytes go before the usual limits."""
     plan = inside.plan(CHAIN)

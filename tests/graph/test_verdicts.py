@@ -158,6 +158,16 @@ def test_ties_are_broken_by_rule_and_exactly() -> None:
     assert winner("highest_weight").output["winner"] == "y"
 
 
+@pytest.mark.parametrize("threshold", [0.5, "plurality"])
+def test_a_tie_is_told_as_one(threshold: Any) -> None:
+    """Both answers have enough: it is the tie that lets none win."""
+    said = a_vote({"a": ok("x"), "b": ok("y"), "c": ok("y"), "d": ok("x")}, threshold=threshold)
+    assert said == Fail(
+        "a tie between x and y, and 'ties: fail' lets none win ('first' or 'highest_weight' would); "
+        "x has 2 of 4 (a, d); y has 2 of 4 (b, c)"
+    )
+
+
 def test_numbers_and_text_are_told_apart() -> None:
     """1 and 1.0 are one answer; the text "1" and `true` are others."""
     said = a_vote({"a": ok(1), "b": ok(1.0), "c": ok("1"), "d": ok(True)}, threshold="plurality")

@@ -46,6 +46,17 @@ def test_empty_values_are_false(value: Any) -> None:
         ("not_null()", "the function not_null() takes at least 1 argument, got 0"),
         ("!results.load", "'!' holds for 'results' alone here; write !(...)"),
         ("results.", "not a JMESPath expression: Expecting"),
+        ("results.a.x > 5", "at character 15, '5': numbers stand in backticks: write `5`"),
+        ("results.fix-login.x", """a name with dashes stands in double quotes: write "fix-login\""""),
+        ("results.a and results.b", "at character 11, 'and': write &&"),
+        ("not results.a", "write !(...)"),
+        ("results.a = 'x'", "write == to compare"),
+        ("results['a'].x", 'a field stands behind a dot: write ."a"'),
+        ("if results.a", "Unexpected token: results (at character 4)"),
+        ('results.a == "yes"', "text stands in single quotes: write 'yes'"),
+        ("results.a == true", "constants stand in backticks: write `true`"),
+        ("status.a == 'success'", "there is no status 'success'; did you mean 'succeeded'?"),
+        ("'ok' != status.a", "there is no status 'ok'; did you mean 'succeeded'?"),
         ("(" * 900, "it is nested too deeply"),
     ],
 )
@@ -65,6 +76,12 @@ def test_a_value_can_not_grow_without_bounds(expression: str) -> None:
     """A short expression that doubles its value again and again is stopped."""
     with pytest.raises(ExpressionError, match="holds more than 10,000,000 values and characters"):
         evaluate(expression, "abc")
+
+
+def test_text_has_no_order_with_numbers() -> None:
+    """The message names the expression and both sides."""
+    with pytest.raises(ExpressionError, match=r"'x > `1`': > can't compare 't' \(text\) with 1 \(a whole number\)"):
+        evaluate("x > `1`", {"x": "t"})
 
 
 @given(st.text(max_size=40), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))

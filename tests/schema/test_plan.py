@@ -255,3 +255,24 @@ def test_json_schema_describes_a_plan_file() -> None:
     assert config["properties"]["max_parallel"]["anyOf"][0] == {"minimum": 1, "type": "integer"}
     fields = [field for model in (schema, *schema["$defs"].values()) for field in model.get("properties", {}).values()]
     assert fields and all(field.get("description") for field in fields)
+
+
+def test_a_cycle_that_groups_make_is_told_by_its_groups() -> None:
+    """It names no dependency that was not written."""
+    data = tasks({"id": "c", "parallel_group": 1, "depends_on": ["d"]}, {"id": "d", "parallel_group": 2})
+    assert refused(data) == [
+        "tasks[1].parallel_group: cycle: c -> d -> c (each waits for the next; d for c, which is in the group before "
+        "its own: parallel_group 1 < 2); change a group, or a dependency"
+    ]
+
+
+def test_ties_that_can_not_be_and_null_in_quotes() -> None:
+    """Two answers never both have more than half."""
+    vote = {"strategy": "vote", "ties": "first", "on_no_winner": "null"}
+    data = {"tasks": [{"id": "a", "specialist": "wait"}, {"id": "v", "depends_on": ["a"], "aggregate": vote}]}
+    ties, null = refused(data)[::-1]
+    assert ties.startswith("tasks[1].aggregate.ties: can never count: two answers can't both have more than half")
+    assert null.endswith("expected 'fail' or null, got 'null' (text); null goes without quotes")
+    for threshold in (0.5, "plurality"):
+        vote.update(threshold=threshold, on_no_winner="fail")
+        Plan.model_validate(data)
