@@ -260,8 +260,9 @@ def _told(number: Any) -> str:
 def check_names_of_limits(draft: Draft) -> None:
     """Note limits of specialists that no task has, and rates of what is neither a pool nor such a specialist."""
     specialists = {name for _, name in _specialists_used(draft)}
-    pools = _config_value(draft, "pools", {})
-    known = {"specialist_slots": specialists, "rates": {*specialists, *(pools if isinstance(pools, Mapping) else ())}}
+    given_pools = _config_value(draft, "pools", {})
+    pools = {name for name in given_pools if isinstance(name, str)} if isinstance(given_pools, Mapping) else set()
+    known = {"specialist_slots": specialists, "rates": specialists | pools}
     words = {"specialist_slots": "no task has the specialist", "rates": "there is no pool, and no task's specialist,"}
     for field, names in known.items():
         given = _config_value(draft, field, {})
