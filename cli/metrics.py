@@ -17,7 +17,10 @@ BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 REWRITE_S = 5.0
 """How often the file is written while the run goes on."""
 
-NEEDED = "--metrics-port and --metrics-file need one more package: pip install 'fanwise[metrics]'"
+NEEDED = (
+    "--metrics-port and --metrics-file need one more package: "
+    "pip install 'fanwise[metrics]', or in a checkout pip install '.[metrics]'"
+)
 
 
 class RunMetrics:

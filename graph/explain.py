@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ..schema.dag import critical_path, phases
+from ..schema.dag import critical_path, phases, releasable
 from ..schema.plan import Plan
 from .estimates import estimated_seconds
 from .schedule import Limits, limits_of
-from .simulation import Drawn, Simulation
+from .simulation import Drawn, Played, Simulation, critical_chain
+from .stand_ins import is_early
 
 Tasks = Sequence[Mapping[str, Any]]
 """Tasks as dicts, as the state holds them."""
@@ -30,17 +31,17 @@ class Explanation(BaseModel):
     phases: tuple[tuple[str, ...], ...]
     """Ids by level: each task stands in the first one in which its dependencies are done."""
     critical_path: tuple[str, ...]
-    """Ids on the longest chain, first to last."""
+    """Ids on the longest chain that the end waits for, first to last; a race waits for its winner only."""
     critical_path_s: float
     total_s: float
     """All tasks one after another."""
     lower_bound_s: float
-    """No schedule can be faster: the critical path, or the work divided by the slots."""
+    """No schedule can be faster: the critical path, or the work that nobody cancels divided by the slots."""
     expected_makespan_s: float
     phased_makespan_s: float
     """The same with a barrier after each phase."""
     speedup: float
-    """`total_s / expected_makespan_s`; 1 where there is nothing to do."""
+    """What is worked, up to where it is cancelled by choice, against `expected_makespan_s`; 1 without any."""
 
 
 def explain(
@@ -64,12 +65,17 @@ def explain(
     graph = {task.id: task.depends_on for task in plan.tasks}
     seconds = expected_seconds(plan, known)
     levels = phases(graph)
-    path = critical_path(graph, seconds)
     limits = limits_of({**plan.config.model_dump(mode="json"), "max_parallel": available})
     tasks = plan.to_state()["tasks"]
+    freely = any(_goes_on_early(task) for task in tasks)
+    path = _waited_for(tasks, seconds) if freely else critical_path(graph, seconds)
     path_s, total = sum(seconds[task] for task in path), sum(seconds.values())
-    makespan = simulate(tasks, seconds, limits)
+    certain = total - sum(seconds[task] for task in _let_go(tasks, graph))
+    played = _played(tasks, seconds, limits)
     phased = _phased(tasks, levels, seconds, limits)
+    in_phases = plan.config.schedule == "phased"
+    expected = phased if in_phases else played.makespan_s
+    work = total if in_phases else sum(attempt.drawn.seconds for attempt in played.attempts)
     return Explanation(
         tasks=len(plan.tasks),
         slots=available,
@@ -77,10 +83,10 @@ def explain(
         critical_path=tuple(path),
         critical_path_s=_rounded(path_s),
         total_s=_rounded(total),
-        lower_bound_s=_rounded(max(path_s, total / available if available else 0.0)),
-        expected_makespan_s=_rounded(phased if plan.config.schedule == "phased" else makespan),
+        lower_bound_s=_rounded(max(path_s, certain / available if available else 0.0)),
+        expected_makespan_s=_rounded(expected),
         phased_makespan_s=_rounded(phased),
-        speedup=round(total / makespan, 3) if makespan else 1.0,
+        speedup=round(work / expected, 3) if expected else 1.0,
     )
 
 
@@ -122,13 +128,34 @@ def _named(names: Sequence[str], between: str) -> str:
     return between.join(names[:DESCRIBED]) + more
 
 
+def _goes_on_early(task: Mapping[str, Any]) -> bool:
+    """Tell whether a task need not wait for all that it depends on."""
+    combining = task.get("aggregate")
+    return is_early(combining) if combining else task.get("run_if") in ("always", "one_success")
+
+
+def _waited_for(tasks: Tasks, seconds: Mapping[str, float]) -> list[str]:
+    """Return the tasks that the end waits for where nothing has to queue."""
+    return critical_chain(tasks, _played(tasks, seconds, Limits()))
+
+
+def _let_go(tasks: Tasks, graph: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the tasks that may be cancelled because others are enough."""
+    early = [t for t in tasks if t.get("aggregate") and is_early(t["aggregate"])]
+    each = [releasable(graph, t["id"]) for t in early if t["aggregate"].get("cancel_rest", True)]
+    return {task_id for found in each for task_id in found}
+
+
 def simulate(tasks: Tasks, seconds: Mapping[str, float], limits: Limits) -> float:
     """Return when the last task ends if every one takes its expected seconds and succeeds."""
+    return _played(tasks, seconds, limits).makespan_s
 
+
+def _played(tasks: Tasks, seconds: Mapping[str, float], limits: Limits) -> Played:
     def as_expected(task: Mapping[str, Any], attempt: int, specialist: str) -> Drawn:
         return Drawn(seconds[task["id"]])
 
-    return Simulation(tasks, seconds, limits, as_expected, hopeful=True).run().makespan_s
+    return Simulation(tasks, seconds, limits, as_expected, hopeful=True).run()
 
 
 def _phased(tasks: Tasks, levels: Sequence[Sequence[str]], seconds: Mapping[str, float], limits: Limits) -> float:

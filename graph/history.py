@@ -55,7 +55,7 @@ class AttemptRow(NamedTuple):
     """Who worked: the fallback's, where it took the task over."""
     attempt: int
     status: str
-    """`succeeded`, `failed`, `timed_out` or `cancelled`."""
+    """`succeeded`, `failed`, `timed_out`, `cancelled`, or `skipped` by the specialist's own choice."""
     error: str | None
     """The kind of error."""
     queued_s: float
@@ -97,7 +97,7 @@ class History(ABC):
         """Let go of what is held open."""
 
 
-OWN_END = ("succeeded", "failed", "timed_out")
+OWN_END = ("succeeded", "failed", "timed_out", "skipped")
 """How attempts end that were not cancelled: those that tell what to expect of the next one."""
 
 

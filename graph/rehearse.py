@@ -17,7 +17,8 @@ from .explain import expected_seconds
 from .history import History, MemoryHistory, estimates, percentile
 from .sampler import Sampler
 from .schedule import limits_of
-from .simulation import Played, Simulation
+from .simulation import Played, Simulation, critical_chain
+from .stand_ins import playable
 from .stats import added_up
 
 DRAWS = 200
@@ -82,7 +83,7 @@ class Rehearsal(Record):
     statuses: dict[str, float]
     """How runs would end, with the share of each."""
     failing_tasks: float
-    """Tasks that do not succeed, in one run."""
+    """Tasks that do not succeed, in one run; not those that are cancelled or skipped by choice."""
     usage: dict[str, Range]
     """Tokens and cost of one run, as far as history knows of any."""
     specialists: tuple[ExpectedSpecialist, ...]
@@ -162,7 +163,7 @@ def summed_up(
         speedup=round(sum(work) / sum(spans), 3) if sum(spans) > 0 else 1.0,
         slot_use=round(sum(work) / (slots * sum(spans)), 4) if slots and sum(spans) > 0 else None,
         statuses={status: round(count / len(plays), 4) for status, count in ends.most_common()},
-        failing_tasks=round(fmean(sum(s != "succeeded" for s in played.statuses.values()) for played in plays), 4),
+        failing_tasks=round(fmean(map(_failing, plays)), 4),
         usage=_usage(plays),
         specialists=tuple(_specialists(plays)),
         critical=tuple(
@@ -175,19 +176,15 @@ def summed_up(
 
 
 def _status(tasks: Sequence[Mapping[str, Any]], played: Played, config: Mapping[str, Any]) -> str:
-    return run_status(tasks, {task_id: {"status": status} for task_id, status in played.statuses.items()}, config)
+    results = {
+        task_id: {"status": status, "by_choice": task_id in played.by_choice}
+        for task_id, status in played.statuses.items()
+    }
+    return run_status(tasks, results, config)
 
 
-def critical_chain(tasks: Sequence[Mapping[str, Any]], played: Played) -> list[str]:
-    """Return the tasks that the end waited for: the last one, the dependency that ended last before it, and so on."""
-    worked = {attempt.task_id for attempt in played.attempts}
-    needs = {task["id"]: [need for need in task.get("depends_on", ()) if need in worked] for task in tasks}
-    candidates: Sequence[str] = [task_id for task_id in needs if task_id in worked]
-    chain: list[str] = []
-    while candidates:
-        chain.append(max(candidates, key=played.ended.__getitem__))
-        candidates = needs[chain[-1]]
-    return chain[::-1]
+def _failing(played: Played) -> int:
+    return sum(status != "succeeded" and task_id not in played.by_choice for task_id, status in played.statuses.items())
 
 
 def _usage(plays: Sequence[Played]) -> dict[str, Range]:
@@ -206,13 +203,20 @@ def _specialists(plays: Sequence[Played]) -> list[ExpectedSpecialist]:
         ExpectedSpecialist(
             specialist=name,
             attempts=round(len(drawn) / times, 4),
-            failures=round(sum(one.status != "succeeded" for one in drawn) / times, 4),
+            failures=round(sum(one.status in ("failed", "timed_out") for one in drawn) / times, 4),
             work_s=round(sum(one.seconds for one in drawn) / times, 6),
             usage={key: value / times for key, value in added_up(one.usage for one in drawn).items()},
         )
         for name, drawn in attempts.items()
     ]
     return sorted(found, key=lambda one: -one.work_s)
+
+
+def _guessed(tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a task decides by outputs that nobody knows before."""
+    by_id = {task["id"]: task for task in tasks}
+    combining = [(task["aggregate"], task.get("depends_on") or ()) for task in tasks if task.get("aggregate")]
+    return any(playable(spec, [by_id[need] for need in needs]) != spec for spec, needs in combining)
 
 
 def _notes(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -222,7 +226,9 @@ def _notes(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     if any(task.get("when") for task in tasks):
         found.append("every `when` is taken to be true")
     if any(task.get("aggregate") for task in tasks):
-        found.append("aggregates take no time; but for races they wait for all their dependencies")
+        found.append("aggregates take no time")
+    if _guessed(tasks):
+        found.append("outputs are not known: in a race all are taken to be valid, in a vote to be the same")
     if any(task.get("hedge") or task.get("adaptive_timeout") for task in tasks):
         found.append("second attempts and adaptive time-outs are left out")
     return found

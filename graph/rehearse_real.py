@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,19 +15,24 @@ from ..nodes.specialist import Specialist
 from ..schema.aggregate import AGGREGATE
 from ..schema.plan import Plan, Task
 from ..schema.results import Report
+from ..schema.skip import Skip
 from ..state import RunContext
 from .builder import Graph, build_graph
 from .history import History, MemoryHistory, estimates
-from .rehearse import Rehearsal, summed_up
+from .rehearse import Rehearsal, rehearse, summed_up
 from .run import OnEvent, execute
 from .sampler import Sampler
 from .simulation import Attempt, Drawn, Played
+from .stand_ins import UNKNOWN, counted_only, known_output
 
-COMBINED = "rehearsed aggregate"
-"""Stands in for tasks that combine others: it takes no time."""
-
-LEFT_OUT = ("review", "when", "aggregate", "hedge", "adaptive_timeout")
+LEFT_OUT = ("review", "when", "transform", "hedge", "adaptive_timeout")
 """What a rehearsed task does without: people, values that stand-ins don't make, second attempts."""
+
+SLOW = 1.5
+"""The graph's own time is told of where a rehearsal takes so many times what it would in virtual time."""
+
+COMPARED = 10
+"""Plays in virtual time that a rehearsal is compared with."""
 
 
 class RehearsedFailure(Exception):
@@ -73,7 +79,7 @@ class Stage:
         """Return the graph, with a stand-in of each specialist's name."""
         names = {task.specialist for task in self._plan.tasks} - {AGGREGATE}
         names |= {task.fallback.specialist for task in self._plan.tasks if task.fallback and task.fallback.specialist}
-        stand_ins = [Specialist(name, self._stand_in(name)) for name in sorted({*names, COMBINED})]
+        stand_ins = [Specialist(name, self._stand_in(name)) for name in sorted(names)]
         return build_graph(stand_ins, checkpointer=InMemorySaver())
 
     def given(self) -> dict[str, Any]:
@@ -98,33 +104,62 @@ class Stage:
             makespan_s=report.metrics.makespan_s * self._speed,
             statuses={task_id: result.status for task_id, result in report.results.items()},
             ended=ends,
+            by_choice={task_id for task_id, result in report.results.items() if result.by_choice},
             attempts=self._attempts,
         )
-        return summed_up(self._plan, [played], self._config, self._sampler, mode="real", seed=self._seed)
+        found = summed_up(self._plan, [played], self._config, self._sampler, mode="real", seed=self._seed)
+        slow = self._slow(played.makespan_s)
+        return found if slow is None else found.model_copy(update={"notes": (*found.notes, slow)})
+
+    def _slow(self, makespan_s: float) -> str | None:
+        """Return what to say where the graph's own time, which does not go faster, is much of what is told."""
+        slots = self._config["max_parallel"]
+        virtual = rehearse(self._plan, history=self._history, slots=slots, seed=self._seed, draws=COMPARED)
+        if self._speed <= 1 or makespan_s <= SLOW * virtual.makespan_s.p90:
+            return None
+        return (
+            f"in virtual time it takes {virtual.makespan_s.p50:.3g} s: the rest is the graph's own time, which is told "
+            f"{self._speed:g} times as long as it was; a lower speed tells more"
+        )
 
     def _stand_in(self, name: str) -> Any:
         async def work(task: Task, attempt: int) -> dict[str, Any]:
-            if name == COMBINED:
-                return {"rehearsed": AGGREGATE}
-            drawn = self._sampler.draw(self._own[task.id], attempt, name)
-            self._note(task, name, drawn)
-            await asyncio.sleep(drawn.seconds / self._speed)
+            own, begun = self._own[task.id], time.time()
+            drawn = self._sampler.draw(own, attempt, name)
+            index = len(self._attempts)
+            self._note(task, name, drawn, begun)
+            try:
+                await asyncio.sleep(drawn.seconds / self._speed)
+            except asyncio.CancelledError:
+                self._cut_short(index, (time.time() - begun) * self._speed)
+                raise
+            if drawn.status == "skipped":
+                raise Skip
             if drawn.status != "succeeded":
                 raise (RehearsedFailure if drawn.again else RehearsedError)(f"as history has it: {drawn.status}")
-            return {"rehearsed": task.id}
+            output = known_output(own)
+            return {"rehearsed": task.id} if output is UNKNOWN else output
 
         return work
 
-    def _note(self, task: Task, name: str, drawn: Drawn) -> None:
+    def _cut_short(self, index: int, seconds: float) -> None:
+        """Note that an attempt was cancelled, unless its time-out has ended it."""
+        attempt = self._attempts[index]
+        if attempt.drawn.status != "timed_out" or seconds < attempt.drawn.seconds:
+            cut = attempt.drawn._replace(seconds=seconds, status="cancelled")
+            self._attempts[index] = attempt._replace(drawn=cut)
+
+    def _note(self, task: Task, name: str, drawn: Drawn, begun: float) -> None:
         timeout_s = self._own[task.id].get("timeout_s", self._config["timeout_s"])
         if timeout_s is not None and drawn.seconds > timeout_s:
             drawn = drawn._replace(seconds=timeout_s, status="timed_out")
-        self._attempts.append(Attempt(task.id, name, 0.0, drawn))
+        self._attempts.append(Attempt(task.id, name, begun, drawn))
 
     def _hastened(self, task: Mapping[str, Any]) -> dict[str, Any]:
         kept = {name: value for name, value in task.items() if name not in LEFT_OUT}
         if task["specialist"] == AGGREGATE:
-            kept |= {"specialist": COMBINED, "run_if": "all_done"}
+            branches = [self._own[need] for need in task.get("depends_on") or ()]
+            kept["aggregate"] = counted_only(task["aggregate"], branches)
         return self._faster(kept)
 
     def _faster(self, given: Mapping[str, Any]) -> dict[str, Any]:

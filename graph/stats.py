@@ -49,8 +49,10 @@ class SpecialistStats(Record):
     failed: int
     timed_out: int
     cancelled: int
+    skipped: int
+    """Those in which the specialist found nothing to do."""
     success_rate: float | None
-    """Of the attempts that came to an end of their own; `null` where there are none."""
+    """Of the attempts that came to an end of their own, without the skipped ones; `null` where there are none."""
     duration_s: Spread
     """Of successful attempts."""
     queued_s: Spread
@@ -166,7 +168,7 @@ def _of_specialist(name: str, rows: Sequence[AttemptRow]) -> SpecialistStats:
     return SpecialistStats(
         specialist=name,
         attempts=len(rows),
-        **{status: counts[status] for status in ("succeeded", "failed", "timed_out", "cancelled")},
+        **{status: counts[status] for status in ("succeeded", "failed", "timed_out", "cancelled", "skipped")},
         success_rate=_share(counts["succeeded"], counts["succeeded"] + counts["failed"] + counts["timed_out"]),
         duration_s=Spread.of([row.duration_s for row in rows if row.status == "succeeded"]),
         queued_s=Spread.of([row.queued_s for row in rows]),

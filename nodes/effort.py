@@ -17,6 +17,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt, is_invalid_resume
 from langgraph.runtime import Runtime
 
 from ..schema.progress import AttemptEnded, AttemptFailed, TaskStarted
+from ..schema.skip import Skip
 from .account import Account
 from .attempt import AttemptCut, AttemptTimedOut, run_attempt
 from .call import Call, Given, Occasion, make_call, to_json
@@ -261,6 +262,8 @@ def _with_end(told: AttemptEnded, error: BaseException) -> AttemptEnded | None:
     """Return what is told of an attempt that an error ended; nothing where it asks a person, or the process stops."""
     if isinstance(error, GraphBubbleUp | asyncio.CancelledError):
         return None
+    if isinstance(error, Skip):
+        return {**told, "status": "skipped"}
     if isinstance(error, AttemptTimedOut):
         return {**told, "status": "timed_out", "error": "TimeoutError"}
     if isinstance(error, AttemptCut):

@@ -43,7 +43,8 @@ class AttemptEnded(TypedDict):
     specialist: str
     """Who worked; the fallback's, where it took the task over."""
     attempt: int
-    status: Literal["succeeded", "failed", "timed_out", "cancelled"]
+    status: Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
+    """`skipped` where the specialist said that there is nothing to do."""
     error: str | None
     """The kind of error: the exception's type."""
     started_at: str

@@ -109,4 +109,5 @@ def test_the_missing_package_is_named(inside: Inside, monkeypatch: pytest.Monkey
     plan = inside.plan([{"id": "a"}])
     done = inside("run", plan, "--metrics-file", "m.prom")
     assert done.returncode == 2 and "pip install 'fanwise[metrics]'" in done.stderr
+    assert "pip install '.[metrics]'" in done.stderr
     assert inside("run", plan).returncode == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanwise.graph import arun
+from fanwise.graph import arun, explain
 from fanwise.graph.history import AttemptRow, MemoryHistory
 from fanwise.graph.rehearse import rehearse
 from fanwise.graph.rehearse_real import arehearse
@@ -93,6 +93,85 @@ def test_fallbacks_and_races_are_played() -> None:
     race = {"id": "first", "aggregate": {"strategy": "race"}, "depends_on": ["r1", "r5"]}
     made = rehearse({"tasks": [*racing, race]})
     assert made.makespan_s.mean == 1.0 and made.critical[0].share == 1.0 and made.notes != ()
+
+
+def waiting(task_id: str, seconds: float, output: Any = None, **more: Any) -> dict[str, Any]:
+    """Return a task that waits."""
+    return {"id": task_id, "specialist": "wait", "input": {"seconds": seconds, "output": output}, **more}
+
+
+RACES = {
+    "race": (
+        [
+            waiting("poor", 0.2, {"q": 1}),
+            waiting("good", 0.4, {"q": 3}),
+            waiting("before", 0.2),
+            {"id": "never", "specialist": "wait", "depends_on": ["before"], "input": {"hang": True}, "estimated_s": 9},
+            {
+                "id": "won",
+                "depends_on": ["poor", "good", "never"],
+                "aggregate": {"strategy": "race", "quality": "q", "min_quality": 2},
+            },
+        ],
+        0.4,
+        ["good", "won"],
+    ),
+    "vote": (
+        [
+            *(waiting(f"v{n}", 0.1 * n, {"a": "yes"}) for n in (2, 4)),
+            waiting("late", 9, {"a": "no"}),
+            {"id": "won", "depends_on": ["v2", "v4", "late"], "aggregate": {"strategy": "vote", "answer": "a"}},
+        ],
+        0.4,
+        ["v4", "won"],
+    ),
+    "two": (
+        [
+            *(waiting(f"b{n}", 0.2 * n) for n in (1, 2, 30)),
+            {"id": "one", "depends_on": ["b1", "b2", "b30"], "aggregate": {"strategy": "race"}},
+            {
+                "id": "two",
+                "depends_on": ["b1", "b2", "b30"],
+                "aggregate": {"strategy": "merge", "mode": "concat", "first": 2},
+            },
+        ],
+        0.4,
+        ["b2", "two"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_what_is_cancelled_by_choice_does_not_count_against_a_run(name: str) -> None:
+    """Virtual and real rehearsals, `explain` and the run itself tell the same; its work ends with it."""
+    tasks, takes, path = RACES[name]
+    given_plan = {"tasks": [*tasks, waiting("then", 0.0, depends_on=[path[-1]], review="after")]}
+    there = {"tasks": tasks}
+    real = asyncio.run(arun(there))
+    assert real.status == "succeeded" and real.metrics.makespan_s == pytest.approx(takes, abs=0.2)
+    for found in (rehearse(given_plan), asyncio.run(arehearse(Plan.model_validate(given_plan), speed=2))):
+        assert found.statuses == {"succeeded": 1.0} and found.failing_tasks == 0
+        assert found.makespan_s.mean == pytest.approx(takes, abs=0.2) and found.work_s < 3 * takes + 0.6
+        assert {one.failures for one in found.specialists} == {0}
+    told = explain(given_plan, slots=4)
+    assert told.expected_makespan_s == told.lower_bound_s == told.critical_path_s == pytest.approx(takes)
+    assert list(told.critical_path) == [*path, "then"] and 1 < told.speedup <= 4
+
+
+def test_outputs_that_nobody_knows_are_taken_to_be_good() -> None:
+    """A race has its first success for winner, a vote waits for all; that they are guessed is said."""
+    branches = plan({"id": "a", "estimated_s": 1}, {"id": "b", "estimated_s": 90})["tasks"]
+    for spec, low, high in (({"strategy": "race", "valid": "x"}, 0, 9), ({"strategy": "vote", "answer": "x"}, 30, 300)):
+        found = rehearse({"tasks": [*branches, {"id": "c", "depends_on": ["a", "b"], "aggregate": spec}]}, seed=1)
+        assert found.statuses == {"succeeded": 1.0} and low < found.makespan_s.p50 < high
+        assert any("outputs are not known" in note for note in found.notes)
+
+
+def test_a_speed_at_which_the_graph_itself_takes_longest_is_told() -> None:
+    """Real overhead is told as many times as long."""
+    quick = Plan.model_validate(plan(waiting("a", 0.05)))
+    assert any("virtual time" in note for note in asyncio.run(arehearse(quick, speed=5000)).notes)
+    assert asyncio.run(arehearse(Plan.model_validate(plan(waiting("a", 0.5))), speed=1.5)).notes == ()
 
 
 def test_a_rehearsal_in_real_time_runs_the_graph() -> None:

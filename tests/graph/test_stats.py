@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanwise.graph import explain
+from fanwise.graph import Skip, explain, specialist
 from fanwise.graph.history import AttemptRow, MemoryHistory, RunRow
 from fanwise.graph.run import arun
 from fanwise.graph.run_facts import NOTICED_S, Span, critical_seconds, parallel_share, waits
 from fanwise.graph.schedule import Limits, limits_of
 from fanwise.graph.stats import stats
+from fanwise.state import Task
 
 NOW = datetime.now(UTC)
 
@@ -161,3 +162,18 @@ def test_history_feeds_what_is_explained() -> None:
     short = {"tasks": [{**task, "needs": {"gpu": 1}} for task in tasks], "config": {"pools": {"gpu": 1}}}
     assert explain(short).expected_makespan_s == 4 and explain(short, 1).expected_makespan_s == 4
     assert limits_of({"pools": {"gpu": 1}}).capacities() == {"gpu": 1.0}
+
+
+def test_a_task_that_has_nothing_to_do_is_no_error() -> None:
+    """Its attempt is noted as skipped, and counts neither as a success nor as a failure."""
+
+    @specialist("idle")
+    def idle(task: Task) -> None:
+        raise Skip("nothing new")
+
+    history = MemoryHistory()
+    made = asyncio.run(arun({"tasks": [{"id": "a", "specialist": "idle"}]}, specialists=[idle], history=history))
+    found = stats(history)
+    (one,) = found.specialists
+    assert made.status == "succeeded" and (one.attempts, one.skipped, one.failed) == (1, 1, 0)
+    assert one.errors == {} and one.success_rate is None and not found.error_rate
