@@ -83,7 +83,7 @@ def explain(
         critical_path=tuple(path),
         critical_path_s=_rounded(path_s),
         total_s=_rounded(total),
-        lower_bound_s=_rounded(max(path_s, certain / available if available else 0.0)),
+        lower_bound_s=_rounded(min(max(path_s, certain / available if available else 0.0), expected)),
         expected_makespan_s=_rounded(expected),
         phased_makespan_s=_rounded(phased),
         speedup=round(work / expected, 3) if expected else 1.0,
