@@ -126,10 +126,34 @@ async def execute(
         ASKER.reset(token)
     snapshot = await graph.aget_state(config, subgraphs=True)
     made = await _reported(graph, snapshot, thread_id)
-    if _needs_nobody(snapshot, made):  # whoever goes on with it ends what waits
+    is_drained = control is not None and control.drain_requested
+    if not is_drained and _needs_nobody(snapshot, made):  # whoever goes on with it ends what waits
+        if recorder is not None:
+            await recorder.close()
+        again = None if control is None else _Following(control)
         options: dict[str, Any] = {"context": context, "on_event": on_event, "on_update": on_update}
-        return await execute(graph, None, thread_id, **options, control=control, asker=asker, history=history)
+        return await execute(graph, None, thread_id, **options, control=again, asker=asker, history=history)
     return made if recorder is None else await _noted(recorder, snapshot, made)
+
+
+class _Following(RunControl):
+    """The control of a further invocation, drained when the first one's is: boards belong to a control of their own."""
+
+    __slots__ = ("_first",)
+
+    def __init__(self, first: RunControl) -> None:
+        super().__init__()
+        self._first = first
+
+    @property
+    def drain_requested(self) -> bool:
+        """Whether the first invocation's control, or this one, was asked to drain."""
+        return self._first.drain_requested or super().drain_requested
+
+    @property
+    def drain_reason(self) -> str | None:
+        """Why."""
+        return self._first.drain_reason or super().drain_reason
 
 
 def _needs_nobody(snapshot: StateSnapshot, made: Report) -> bool:

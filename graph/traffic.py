@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from weakref import WeakMethod
 
 from ..schema.progress import PoolChanged
 from .gates import SHARED
@@ -12,7 +13,7 @@ from .resources import MEMORY, SLOTS
 from .schedule import Schedule
 
 Tell = Callable[[PoolChanged], None]
-"""Puts a change on the run's stream, and has the schedule looked at."""
+"""Puts a change on the run's stream, and has the schedule looked at; a bound method."""
 
 
 class Traffic:
@@ -20,7 +21,7 @@ class Traffic:
 
     def __init__(self, schedule: Schedule, tell: Tell) -> None:
         self._schedule = schedule
-        self._tell = tell
+        self._tell = WeakMethod(tell)  # a strong one would keep the board alive, which holds this
         self._loop = asyncio.get_running_loop()
         self._cpu: CpuWatch | None = None
 
@@ -70,4 +71,5 @@ class Traffic:
 
     def _changed(self, pool: str, limit: float | None, why: str) -> None:
         units = None if limit is None else int(limit)
-        self._tell(PoolChanged(type="pool_changed", pool=pool, limit=units, why=why))
+        if (tell := self._tell()) is not None:
+            tell(PoolChanged(type="pool_changed", pool=pool, limit=units, why=why))

@@ -75,7 +75,7 @@ class PlanReview:
             AnswerError: it is refused; every problem is listed.
         """
         args = decision.args or {}
-        known = self.specialists if _skips_unknown(args) is False else None
+        known = None if _skips_unknown(args) else self.specialists
         rules = Rules(max_tasks=self.max_tasks, specialists=known, may_be_empty=False)
         try:
             return Plan.model_validate(args.get("plan", args), context=rules.as_context())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.runtime import RunControl
 
 from fanwise.graph import build_graph, specialist
 from fanwise.graph.resources import SLOTS, Demand
@@ -275,10 +276,21 @@ def test_fast_does_not_wait_for_people() -> None:
             {"id": "breaks", "specialist": "wait", "input": {"fail": "told to", "seconds": 0.05}},
             {"id": "behind", "specialist": "wait", "depends_on": ["asks"]},
         ]
-        told = await execute(graph, {"plan": {"config": {"on_failure": "fast"}, "tasks": tasks}}, "t")
+        control = RunControl()
+        told = await execute(graph, {"plan": {"config": {"on_failure": "fast"}, "tasks": tasks}}, "t", control=control)
         statuses = {task_id: result.status for task_id, result in told.results.items()}
         assert (told.status, told.interrupts) == ("failed", ())
         assert statuses == {"asks": "skipped", "breaks": "failed", "behind": "skipped"}
+        plan = {"config": {"on_failure": "fast"}, "tasks": tasks}
+        drained = RunControl()
+
+        def drain(event: Any) -> None:
+            if event["type"] == "task_finished":
+                drained.request_drain()
+
+        told = await asyncio.wait_for(execute(graph, {"plan": plan}, "d", control=drained, on_event=drain), 20)
+        assert told.status == "paused"
+        assert (await execute(graph, None, "d")).status == "failed"
 
     asyncio.run(check())
 
