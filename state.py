@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
+from langchain_core.messages import AnyMessage
 from langgraph.channels.delta import DeltaChannel
+from langgraph.graph.message import add_messages
+from pydantic import Field
+from typing_extensions import TypedDict  # of Python 3.11's own, pydantic makes no schema
 
-from .reducers import append_new, last, merge_results
+from .reducers import add_usage, append_new, last, merge_results
 from .schema.aggregate import Aggregate
 from .schema.errors import EventsError, FanwiseError, PlanError, Problem, RunError
 from .schema.plan import Plan, Task
@@ -60,6 +64,8 @@ class Input(TypedDict, total=False):
 
     request: str
     """What is asked, in words; the summary answers it."""
+    messages: Annotated[list[AnyMessage], add_messages]
+    """A conversation: the last human message is the request, where there is none; the summary is the reply to it."""
     workflow: str
     """Name or alias of a workflow."""
     params: dict[str, Any]
@@ -81,12 +87,16 @@ class Output(TypedDict, total=False):
     """A `Metrics`."""
     warnings: list[str]
     """What did not go as it should, but harmed nothing."""
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation, where the run was started with one, with the summary as its last message."""
 
 
 class State(TypedDict, total=False):
     """The graph's state."""
 
     request: str
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation, where there is one."""
     workflow: str
     params: dict[str, Any]
     plan: Annotated[dict[str, Any], DeltaChannel(last, snapshot_frequency=SNAPSHOT_EVERY)]
@@ -97,6 +107,16 @@ class State(TypedDict, total=False):
     """Made anew by the planner; tells this run's supersteps from those of other runs."""
     superstep: int
     """Supersteps of specialists that have ended."""
+    round: int
+    """Counted from 1, which is the plan itself; each time that tasks are added begins another."""
+    added_tasks: list[str]
+    """Tasks that the last round added, by id."""
+    rounds_over: str | None
+    """Why no model is asked for further tasks any more; `None` while one may be."""
+    planner_reply: str
+    """What the planner answers where nothing is to be done."""
+    left_out: int
+    """How many tasks that a model planned are not in the plan, since they would not do."""
     deadline_at: float | None
     """When the run has to end, in seconds since the epoch."""
     review_until: str | None
@@ -109,6 +129,10 @@ class State(TypedDict, total=False):
     """How often a task was asked to be done again, by its id."""
     results: Annotated[dict[str, Any], DeltaChannel(merge_results, snapshot_frequency=SNAPSHOT_EVERY)]
     warnings: Annotated[list[str], append_new]
+    usage: Annotated[dict[str, Any], add_usage]
+    """Tokens and cost of the graph's own nodes, by their names; tasks have theirs in their results."""
+    currency: str
+    """What costs are in; empty where the price table does not say, or there is none."""
     status: str
     summary: dict[str, Any]
     metrics: dict[str, Any]
@@ -132,23 +156,58 @@ class BatchOutput(TypedDict, total=False):
     warnings: list[str]
 
 
+def _shown(title: str, description: str, *nodes: str, **rules: Any) -> Any:
+    """Return how Studio and other forms show a field: its title, what it does, and the nodes that it is for."""
+    return Field(title=title, description=description, json_schema_extra={"langgraph_nodes": list(nodes)}, **rules)
+
+
+Seconds = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int | None, Field(ge=1)]
+
+
 @dataclass(frozen=True)
 class RunContext:
     """Options of one invocation; what is set here wins over the plan's configuration."""
 
-    max_parallel: int | None = None
+    max_parallel: Annotated[Count, _shown("Parallel tasks", "Tasks that work at the same time.", "planner")] = None
     """Tasks that work at the same time."""
-    timeout_s: float | None = None
+    timeout_s: Annotated[
+        Seconds, _shown("Time-out", "Seconds for each attempt, where its task sets none.", "planner")
+    ] = None
     """Seconds for each attempt's own work, for tasks that do not set their own."""
-    deadline_s: float | None = None
+    deadline_s: Annotated[Seconds, _shown("Deadline", "Seconds for the run; what is left is cancelled.", "planner")] = (
+        None
+    )
     """Seconds for the run, from the start of this invocation."""
     deadline_at: float | None = None
     """When the run has to end, in seconds since the epoch, in place of what it was started with."""
-    schedule: Schedule | None = None
+    schedule: Annotated[
+        Schedule | None, _shown("Schedule", "dataflow: each task starts once what it needs is there.", "planner")
+    ] = None
     """`dataflow` or `phased`."""
-    review: Literal["plan"] | None = None
+    max_rounds: Annotated[
+        Count, _shown("Rounds", "After each round but the last, the model may add tasks.", "planner", "replan")
+    ] = None
+    """Rounds in all: after each but the last, the model may add tasks."""
+    max_tokens: Annotated[Count, _shown("Token budget", "Tokens of models that the run may use.", "planner")] = None
+    """Tokens of models that the run may use."""
+    max_cost: Annotated[
+        Annotated[float | None, Field(ge=0, allow_inf_nan=False)],
+        _shown("Cost budget", "What models may cost, in the currency of the price table.", "planner"),
+    ] = None
+    """Money that they may cost, in the price table's currency."""
+    cache_plan: Annotated[
+        bool, _shown("Cache plans", "Use the plan again that a model made of the same request before.", "planner")
+    ] = False
+    """Whether a request gets the plan that it got before, from the same model and specialists; needs a store."""
+    review: Annotated[
+        Literal["plan"] | None,
+        _shown("Review", "plan: a person looks at the plan before anything runs.", "planner", "review_plan"),
+    ] = None
     """`plan`: a person looks at the plan before anything runs."""
     estimates: Mapping[str, Mapping[str, float]] | None = None
     """What is known of specialists' times: specialist -> `{"p50", "p95", "n"}`; `execute` reads it from the history."""
-    events: str | None = None
+    events: Annotated[
+        str | None, _shown("Event log", "The log that a request asks about: a file or a folder.", "planner", "analyst")
+    ] = None
     """Where the event log is that a request asks about."""

@@ -11,11 +11,13 @@ import duckdb
 from ..schema.errors import EventsError
 from .clock import log_now
 from .database import Scratch
+from .ending import Stopped, go_on, interruptible
 from .filters import RAW, columns_of, conditions
 from .layouts import COLUMNS
 from .protocol import Field, FileInfo, StoreInfo, Where
 
 _BATCH = 5000
+_CLOSED = "the event store is closed; open it again with open_events()"
 _MEASURES = {"duration_ms": "e.duration_ms", "delay_s": "(epoch_us(e.received) - epoch_us(e.ts)) / 1e6"}
 
 
@@ -155,10 +157,24 @@ class DuckDBStore:
             parameters,
         )
         try:
-            while rows := cursor.fetchmany(_BATCH):
+            while True:
+                with interruptible(cursor.interrupt):
+                    rows = cursor.fetchmany(_BATCH)
+                if not rows:
+                    break
                 yield from rows
         finally:
             cursor.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the same tables, which its user closes; see `nodes.tools.sql`.
+
+        Raises:
+            EventsError: the store is closed.
+        """
+        if self._closed:
+            raise EventsError(_CLOSED)
+        return self._connection.cursor()
 
     def close(self) -> None:
         """Release files and memory. Further questions raise `EventsError`."""
@@ -169,20 +185,25 @@ class DuckDBStore:
                 self._scratch.remove()
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-        if self._closed:
-            raise EventsError("the event store is closed; open it again with open_events()")
-        cursor = self._connection.cursor()
+        cursor = self.cursor()
         try:
-            return cursor.execute(sql, parameters)
+            with interruptible(cursor.interrupt):
+                return cursor.execute(sql, parameters)
+        except Stopped:
+            cursor.close()
+            raise
         except duckdb.Error as error:
             cursor.close()
+            go_on()
             raise EventsError(f"the event store could not answer: {str(error).splitlines()[0]}") from error
 
     def _rows(self, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         cursor = self._execute(sql, parameters)
         try:
             names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            with interruptible(cursor.interrupt):
+                rows = cursor.fetchall()
+            return [dict(zip(names, row, strict=True)) for row in rows]
         finally:
             cursor.close()
 

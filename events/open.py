@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ..schema.errors import EventsError
 from .account import account
 from .database import Scratch, connect, shut_off
 from .duckdb_store import DuckDBStore
+from .ending import Stopped, coming, end_all, go_on, interruptible, is_stopped
 from .load import load
 from .prepare import BinaryFileError, Prepared, prepare
 from .protocol import EventStore, FileInfo
@@ -24,7 +25,16 @@ KEPT = 4
 """How many opened logs a process keeps for the next call."""
 
 _Key = tuple[str, tuple[tuple[str, int, int], ...]]
-_cache: OrderedDict[_Key, Future[DuckDBStore]] = OrderedDict()
+
+
+class _Reading(Future[DuckDBStore]):
+    """A log that is being read, or was."""
+
+    waiting = 0
+    """How many wait for it, beside the one that reads."""
+
+
+_cache: OrderedDict[_Key, _Reading] = OrderedDict()
 _lock = threading.Lock()
 _SKIPPED_ENDINGS = (".swp", ".tmp", ".idx", ".lock", ".pid")
 
@@ -36,26 +46,40 @@ def open_events(location: str) -> EventStore:
     waits for the one reading. Leave the closing to the process.
 
     Raises:
+        Stopped: Nobody waits for the log any more; see `ending`.
         EventsError: There is nothing there that holds events; the message says why and what to do.
     """
+    while True:
+        try:
+            with coming():
+                return _shared(location)
+        except Stopped:  # the one who read it was stopped, and this one was not
+            go_on()
+
+
+def _shared(location: str) -> DuckDBStore:
     found = find_files(location)
     root = Path(location).expanduser()
     key = (str(root.resolve()), tuple((name, *_stamp(path)) for name, path in found))
     with _lock:
         future = _cache.get(key)
         if mine := future is None:
-            future = _cache[key] = Future()
+            future = _cache[key] = _Reading()
+        else:
+            future.waiting += not future.done()
         _cache.move_to_end(key)
     assert future is not None
+    reading = future
     if not mine:
-        return future.result()
+        return reading.result()
     try:
-        store = read_events(location, found)
-    except BaseException as error:
+        store = read_events(location, found, lambda: not reading.waiting)
+    except BaseException as raised:
+        error = Stopped() if is_stopped() else raised
         with _lock:
             _cache.pop(key, None)
         future.set_exception(error)
-        raise
+        raise error from None if error is not raised else error.__cause__
     future.set_result(store)
     _forget_oldest()
     atexit.unregister(_close_all)
@@ -65,6 +89,7 @@ def open_events(location: str) -> EventStore:
 
 def _close_all() -> None:
     """Close what is open when the process ends: DuckDB complains aloud where a thread that was left behind holds it."""
+    end_all()
     with _lock:
         opened = [future.result() for future in _cache.values() if future.done() and future.exception() is None]
         _cache.clear()
@@ -131,20 +156,27 @@ def _below(root: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def read_events(location: str, found: Sequence[tuple[str, Path]]) -> DuckDBStore:
-    """Read files into a new store, past the cache; see `open_events`."""
+def read_events(
+    location: str, found: Sequence[tuple[str, Path]], may_stop: Callable[[], bool] = lambda: True
+) -> DuckDBStore:
+    """Read files into a new store, past the cache; see `open_events` and, for `may_stop`, `interruptible`."""
     scratch = Scratch()
     try:
         sources, passed_over = _prepare_all(found, scratch)
+        go_on()
         connection = connect(scratch, sum(source.size for source in sources))
-        files = load(connection, sources)
-        for fid, note in give_years(connection, [source.mtime for source in sources]).items():
-            files[fid].note(note)
-        infos = [*account(connection, files), *passed_over]
-        if not any(info.parsed for info in infos):
+        try:
+            with interruptible(connection.interrupt, may_stop):
+                files = load(connection, sources)
+                for fid, note in give_years(connection, [source.mtime for source in sources]).items():
+                    files[fid].note(note)
+                infos = [*account(connection, files), *passed_over]
+                if not any(info.parsed for info in infos):
+                    raise EventsError(_nothing_found(location, infos))
+                shut_off(connection)
+        except BaseException:
             connection.close()
-            raise EventsError(_nothing_found(location, infos))
-        shut_off(connection)
+            raise
         scratch.drop_files()
         return DuckDBStore(connection, scratch, infos, max(source.mtime for source in sources))
     except BaseException:
@@ -156,6 +188,7 @@ def _prepare_all(found: Sequence[tuple[str, Path]], scratch: Scratch) -> tuple[l
     """Make the files ready; in a folder, those that cannot be read are passed over and listed."""
     sources, passed_over, errors = [], [], []
     for name, path in found:
+        go_on()
         try:
             sources.append(prepare(path, name, scratch.files))
         except EventsError as error:
@@ -172,9 +205,7 @@ def _nothing_found(location: str, infos: Sequence[FileInfo]) -> str:
     lines = sum(info.lines for info in infos)
     if not lines:
         return f"{location!r} is empty; give a log that holds events"
-    example = next((example for info in infos for example in info.unparsed_examples), None)
-    shown = f"; for example: {example[:200]!r}" if example else ""
-    return (
+    return (  # nothing of what stands there: it may be no log at all
         f"no event in {location!r}: none of its {lines:,} line{'s' if lines != 1 else ''} bears a timestamp that is"
-        f" known here{shown}. Give a log whose lines, or whose JSON, CSV or Parquet fields, name a date and a time"
+        f" known here. Give a log whose lines, or whose JSON, CSV or Parquet fields, name a date and a time"
     )

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from ..schema.errors import EventsError
 from .documents import MAX_DOCUMENT, document_lines, looks_like_document
+from .ending import go_on
 
 SEPARATOR = "\x1f"
 """Column separator of the line reader: a character that no prepared file contains."""
@@ -132,6 +133,7 @@ class _Text:
         try:
             with self._open() as file:
                 while chunk := _some(file):
+                    go_on()
                     yield self._repaired(decoder.decode(chunk), chunk)
         except _BROKEN_STREAM as error:
             if not self._opener:
@@ -180,6 +182,7 @@ def _is_clean(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
+                go_on()
                 if chunk.endswith(b"\r"):
                     chunk += file.read(1)
                 decoder.decode(chunk)

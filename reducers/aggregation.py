@@ -11,7 +11,21 @@ from typing import Any
 
 from ..schema.aggregate import Aggregate
 from .race import race
-from .said import Branch, Done, Fail, Nothing, Results, Said, Wait, has_chosen, has_succeeded, open_branches, told
+from .said import (
+    Branch,
+    Done,
+    Fail,
+    Nothing,
+    Results,
+    Said,
+    Wait,
+    are_needed,
+    has_chosen,
+    has_succeeded,
+    of_branches,
+    open_branches,
+    told,
+)
 from .vote import vote
 
 __all__ = ["Branch", "Done", "Fail", "Nothing", "Said", "Take", "Wait", "verdict"]
@@ -54,9 +68,7 @@ def _counted(spec: Aggregate, branches: Sequence[Branch], results: Results) -> S
     wanted = max(spec.first or 1, spec.min_results or 1)
     if len(there) + len(still_open) < wanted:
         others = [branch for branch in branches if branch not in there]
-        return Fail(
-            f"{len(there)} of {len(branches)} branches succeeded, {wanted} are needed: {_listed(others, results)}"
-        )
+        return Fail(f"{of_branches(len(there), branches)} succeeded, {are_needed(wanted)}: {_listed(others, results)}")
     if still_open and (spec.first is None or len(there) < wanted or _waits_for_required(branches, results)):
         return Wait()
     return Take(tuple(branch.id for branch in there), tuple(still_open))

@@ -9,12 +9,11 @@ from typing import Any
 from ..schema.aggregate import MODES, Aggregate
 from ..schema.expressions import ExpressionError, evaluate
 from ..schema.words import kind, listed, shown
+from .own import Fold
+from .said import nothing_found
 
 Outputs = Sequence[tuple[str, Any]]
 """The branches' ids and outputs, in order."""
-
-Fold = Callable[[Any, Any], Any]
-"""Makes one value of what there is so far and the next one."""
 
 
 class CombineError(Exception):
@@ -33,6 +32,28 @@ def combined(spec: Aggregate, outputs: Outputs, functions: Mapping[str, Fold]) -
         CombineError: they can't be.
         Exception: whatever a function of the caller's raises.
     """
+    try:
+        return _combined(spec, outputs, functions)
+    except CombineError as error:
+        raise CombineError("; ".join([str(error), *list(_in_vain(spec, outputs).values())[:NAMED]])) from None
+
+
+def in_vain(spec: Aggregate, outputs: Outputs) -> str:
+    """Return what to warn of where `value` leads nowhere in any branch; empty if it found something."""
+    found = _in_vain(spec, outputs)
+    return "; ".join(list(found.values())[:NAMED]) if found and len(found) == len(outputs) else ""
+
+
+NAMED = 3
+"""Branches of which it is told what their outputs hold instead."""
+
+
+def _in_vain(spec: Aggregate, outputs: Outputs) -> dict[str, str]:
+    told = {name: nothing_found("value", spec.value, output) for name, output in outputs}
+    return {name: f"{name!r}{text}" for name, text in told.items() if text}
+
+
+def _combined(spec: Aggregate, outputs: Outputs, functions: Mapping[str, Fold]) -> Any:
     taken = _without_nulls(spec, [(name, _taken(spec, name, output)) for name, output in outputs])
     if spec.strategy == "merge":
         mode = spec.mode or "shallow"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..schema.dag import upward_ranks
 from ..schema.results import Metrics, RunStatus
+from .usage import added
 
 Results = Mapping[str, Mapping[str, Any]]
 """Task id -> `TaskResult` as a dict."""
@@ -33,21 +34,54 @@ def run_status(tasks: Sequence[Mapping[str, Any]], results: Results, config: Map
     return "failed"
 
 
-def run_metrics(tasks: Sequence[Mapping[str, Any]], results: Results, supersteps: int) -> Metrics:
-    """Count results by status and measure the run: makespan, sequential time, speedup, critical path."""
+def needed(tasks: Sequence[Mapping[str, Any]], results: Results) -> dict[str, Sequence[str]]:
+    """Return the dependencies of a run's tasks, without the tasks that were cancelled or skipped by choice."""
+    return {
+        task["id"]: task.get("depends_on", ()) for task in tasks if not results.get(task["id"], {}).get("by_choice")
+    }
+
+
+def run_usage(results: Results, own: Mapping[str, Any] | None = None) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return what a run used, and who: the graph's own nodes and specialists, by name."""
+    by: dict[str, Any] = {name: dict(usage) for name, usage in (own or {}).items() if usage}
+    for result in results.values():
+        if result.get("usage"):
+            by[result["specialist"]] = added(by.get(result["specialist"]), result["usage"])
+    return added(*by.values()), by
+
+
+def run_metrics(
+    tasks: Sequence[Mapping[str, Any]],
+    results: Results,
+    supersteps: int,
+    own: Mapping[str, Any] | None = None,
+    currency: str | None = None,
+) -> Metrics:
+    """Count results by status and measure the run: makespan, sequential time, speedup, critical path, usage.
+
+    Args:
+        tasks: the plan's tasks.
+        results: what became of them.
+        supersteps: supersteps in which specialists ran.
+        own: what the graph's own nodes have used, by their names.
+        currency: what costs are in.
+    """
+    usage, usage_by = run_usage(results, own)
     counts = Counter(result["status"] for result in results.values())
     durations = {task["id"]: float(results.get(task["id"], {}).get("duration_s") or 0.0) for task in tasks}
     sequential = sum(durations.values())
     makespan = _makespan_s(results)
-    graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
     return Metrics(
         tasks=len(tasks),
         **{name: counts[name] for name in ("succeeded", "failed", "timed_out", "skipped", "cancelled")},
         makespan_s=round(makespan, 6),
         sequential_s=round(sequential, 6),
         speedup=round(sequential / makespan, 3) if makespan > 0 else None,
-        critical_path_s=round(max(upward_ranks(graph, durations).values(), default=0.0), 6),
+        critical_path_s=round(max(upward_ranks(needed(tasks, results), durations).values(), default=0.0), 6),
         supersteps=supersteps,
+        usage=usage,
+        usage_by=usage_by,
+        currency=currency or "",
     )
 
 

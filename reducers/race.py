@@ -7,7 +7,7 @@ from typing import Any
 
 from ..schema.aggregate import Aggregate
 from ..schema.expressions import ExpressionError, evaluate, is_true
-from .said import Branch, Done, Fail, Results, Said, Wait, has_succeeded, open_branches, told
+from .said import Branch, Done, Fail, Results, Said, Wait, has_succeeded, nothing_found, open_branches, told
 
 
 def race(spec: Aggregate, branches: Sequence[Branch], results: Results) -> Said:
@@ -35,12 +35,13 @@ def _objection(spec: Aggregate, branch: Branch, results: Results) -> str:
         return told(result)
     try:
         if spec.valid is not None and not is_true(evaluate(spec.valid, result["output"])):
-            return f"is not valid ({spec.valid})"
+            return f"is not valid ({spec.valid}){nothing_found('valid', spec.valid, result['output'])}"
         if spec.quality is None or spec.min_quality is None:
             return ""
         quality = evaluate(spec.quality, result["output"])
     except ExpressionError as error:
         return f"can't be judged: {error}"
     if not isinstance(quality, int | float) or isinstance(quality, bool):
-        return f"has no quality: {spec.quality!r} is no number"
+        found = nothing_found("quality", spec.quality, result["output"])
+        return f"has no quality: {spec.quality!r} is no number{found}"
     return "" if quality >= spec.min_quality else f"has a quality of {quality:g}, below {spec.min_quality:g}"

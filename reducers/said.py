@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..schema.expressions import lost
+from ..schema.words import counted
+
 Results = Mapping[str, Mapping[str, Any]]
 """Task id -> `TaskResult` as a dict."""
 
@@ -75,3 +78,19 @@ def told(result: Mapping[str, Any]) -> str:
     """Return how a branch ended that gave no output, and why."""
     word = _WORDS.get(result["status"], result["status"])
     return f"{word} ({result['error']})" if result.get("error") else word
+
+
+def nothing_found(field: str, expression: str | None, output: Any) -> str:
+    """Return which parts of an output an expression of an aggregate looks at in vain, for the end of a message."""
+    missed = [] if expression is None else lost(expression, output, "the output")
+    return f" ({field!r} leads nowhere: {'; '.join(missed)})" if missed else ""
+
+
+def of_branches(count: int, branches: Sequence[Branch]) -> str:
+    """Return that so many of the branches, in words."""
+    return f"{count} of {counted(len(branches), 'branch', 'branches')}"
+
+
+def are_needed(count: int) -> str:
+    """Return that so many are needed, in words."""
+    return f"{count} {'is' if count == 1 else 'are'} needed"

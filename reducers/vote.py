@@ -13,7 +13,21 @@ from typing import Any
 
 from ..schema.aggregate import Aggregate
 from ..schema.expressions import ExpressionError, evaluate
-from .said import Branch, Done, Fail, Results, Said, Wait, has_chosen, has_succeeded, open_branches, told
+from .said import (
+    Branch,
+    Done,
+    Fail,
+    Results,
+    Said,
+    Wait,
+    are_needed,
+    has_chosen,
+    has_succeeded,
+    nothing_found,
+    of_branches,
+    open_branches,
+    told,
+)
 
 DECIDED = "the vote was decided without it"
 """Why a branch was not waited for."""
@@ -58,7 +72,7 @@ def vote(spec: Aggregate, branches: Sequence[Branch], results: Results) -> Said:
     if open_ and not (spec.early and _may_be_early(branches, results)):
         return Wait()
     if len(tally.votes) + len(open_) < needed:
-        counted = f"{len(tally.votes)} of {len(branches)} branches voted, {needed} are needed"
+        counted = f"{of_branches(len(tally.votes), branches)} voted, {are_needed(needed)}"
         return _no_winner(spec, tally, branches, counted)
     winner = _winner(spec, tally) if len(tally.votes) >= needed else None
     if winner is not None and (not open_ or _is_certain(spec, tally, winner)):
@@ -86,7 +100,7 @@ def count(spec: Aggregate, branches: Sequence[Branch], results: Results) -> Tall
             tally.no_vote[branch.id] = f"its answer can't be read: {error}"
             continue
         if answer is None:
-            tally.no_vote[branch.id] = "abstained"
+            tally.no_vote[branch.id] = f"abstained{nothing_found('answer', spec.answer, output)}"
             continue
         key, weight = answer_key(answer, spec.normalize), weights[branch.id]
         tally.votes[branch.id] = (key, answer)

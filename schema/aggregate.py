@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from .expressions import Expression, problems
 from .policy import Name, Strict
-from .words import Loc, Nearest, got, listed, one_of, shown
+from .words import Loc, Nearest, counted, got, listed, one_of, shown
 
 AGGREGATE = "aggregate"
 """The specialist of every task that combines others."""
@@ -153,7 +153,8 @@ def _own_problems(given: Mapping[str, Any], branches: Any) -> Iterator[tuple[Loc
     yield from _missing(given, strategy)
     for name in ("min_results", "first"):
         if type(given.get(name)) is int and branches and given[name] > len(branches):
-            yield (name,), f"asks for {shown(given[name])} results of {len(branches)} branches; lower it"
+            there = counted(len(branches), "branch", "branches")
+            yield (name,), f"asks for {shown(given[name])} results of {there}; lower it"
     required = given.get("required")
     for place, name in enumerate(required if isinstance(required, list | tuple) else ()):
         if isinstance(name, str) and name not in branches:
@@ -169,6 +170,10 @@ def _missing(given: Mapping[str, Any], strategy: Any) -> Iterator[tuple[Loc, str
         yield ("function",), f"is missing; name one of your own, or one of {listed(sorted(BUILT_IN), 20)}"
     if "initial" in given and given.get("function") in ("count", "mean"):
         yield ("initial",), f"has no meaning with 'function: {given['function']}'; remove it"
+    elif "initial" in given and isinstance(name := given.get("function"), str) and (takes := TAKES.get(name)):
+        types, words = takes
+        if not isinstance(given["initial"], types) or (isinstance(given["initial"], bool) and bool not in types):
+            yield ("initial",), f"{name!r} needs {words} to begin with, {got(given['initial'])}"
     if strategy == "race" and (given.get("quality") is None) != (given.get("min_quality") is None):
         lacks, there = ("quality", "min_quality") if given.get("quality") is None else ("min_quality", "quality")
         yield (lacks,), f"is missing; {there!r} alone says nothing"
@@ -191,6 +196,15 @@ MODES = frozenset({"shallow", "deep", "concat"})
 
 BUILT_IN = frozenset({"all", "any", "concat", "count", "first", "last", "max", "mean", "min", "sum", "union"})
 """The functions that are there in every graph."""
+
+
+_NUMBER, _TRUTH = ((int, float), "a number"), ((bool,), "true or false")
+
+TAKES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("max", "min", "sum"), _NUMBER),
+    **dict.fromkeys(("all", "any"), _TRUTH),
+}
+"""What the built-in functions that take not everything can begin with."""
 
 
 def own_function(spec: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
+from .aggregate import AGGREGATE
 from .cycles import find_cycles
 from .draft import Draft
 from .errors import Problem
+from .references import has_references, reference_problems
 from .task_checks import check_tasks
 from .words import Loc, Nearest, got, listed, name_text, shown
 
@@ -63,6 +65,7 @@ def check_whole(draft: Draft, rules: Rules) -> None:
     check_needs(draft)
     check_names_of_limits(draft)
     check_tasks(draft)
+    check_references(draft)
     if rules.specialists is not None and _config_value(draft, "unknown_specialist", "error") == "error":
         draft.problems.extend(_unknown_specialists(draft, rules.specialists))
 
@@ -194,6 +197,18 @@ def check_reviews(draft: Draft) -> None:
             draft.refuse(("tasks", index, "review_default"), message.format(what="an output"))
 
 
+def check_references(draft: Draft) -> None:
+    """Note references in inputs that can't be read, name no task, or one that is no dependency."""
+    if not any(has_references(_member(task, "input")) for task in draft.tasks):
+        return
+    known = {task_id: None for task in draft.tasks if isinstance(task_id := _member(task, "id"), str)}
+    nearest = Nearest(known)
+    for index, task in enumerate(draft.tasks):
+        if isinstance(task, Mapping):
+            for place, message in reference_problems(task, known, nearest):
+                draft.refuse(("tasks", index, *place), message)
+
+
 class HasTasks(Protocol):
     """A plan, as far as its tasks go."""
 
@@ -248,7 +263,7 @@ def check_needs(draft: Draft) -> None:
             elif _is_more(units, pools[pool]):
                 draft.refuse(loc, f"asks for {_told(units)} of {_told(pools[pool])} units; lower it, or raise the pool")
         if _is_more(wants, memory):
-            message = f"asks for {_told(wants)} of {_told(memory)} MiB; lower it, or raise it"
+            message = f"asks for {_told(wants)} of {_told(memory)} MiB; lower it, or raise config.memory_mb"
             draft.refuse(("tasks", index, "memory_mb"), message)
 
 
@@ -259,6 +274,8 @@ def _told(number: Any) -> str:
 
 def check_names_of_limits(draft: Draft) -> None:
     """Note limits of specialists that no task has, and rates of what is neither a pool nor such a specialist."""
+    if not any(_config_value(draft, field) for field in ("specialist_slots", "rates")):
+        return
     specialists = {name for _, name in _specialists_used(draft)}
     given_pools = _config_value(draft, "pools", {})
     pools = {name for name in given_pools if isinstance(name, str)} if isinstance(given_pools, Mapping) else set()
@@ -277,12 +294,17 @@ def _is_more(asked: Any, there_is: Any) -> bool:
     return numbers and bool(asked > there_is)
 
 
+UNKNOWN_SPECIALIST = "unknown specialist "
+"""How the message begins about a task whose specialist is not there."""
+
+
 def _unknown_specialists(draft: Draft, known: Collection[str]) -> list[Problem]:
-    nearest = Nearest(sorted(known))
     names = frozenset(known)
-    otherwise = f"; known specialists: {listed(sorted(names))}"
+    suggested = sorted(names - {AGGREGATE})  # that one comes with the field `aggregate`, and is named by nobody
+    nearest = Nearest(suggested)
+    otherwise = f"; known specialists: {listed(suggested)}"
     return [
-        Problem(f"unknown specialist {shown(name)}{nearest.hint(name, otherwise)}", draft.path(loc))
+        Problem(f"{UNKNOWN_SPECIALIST}{shown(name)}{nearest.hint(name, otherwise)}", draft.path(loc))
         for loc, name in _specialists_used(draft)
         if name not in names
     ]

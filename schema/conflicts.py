@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from .dag import ancestors, is_topological, topological
+from .dag import Graph, ancestors, as_written
 
 Tasks = Sequence[Mapping[str, Any]]
 """Tasks as dicts, each behind its dependencies."""
@@ -67,14 +67,24 @@ def goes_behind(tasks: Tasks) -> dict[str, list[str]]:
     return {task_id: others for task_id, others in behind.items() if others}
 
 
+def touching(tasks: Tasks, graph: Graph) -> Tasks:
+    """Return those of some tasks that name files, in the order in which tasks in conflict are to go.
+
+    Args:
+        tasks: the tasks.
+        graph: the dependencies of the whole plan, in its own order: the task that it names first goes first, and what
+            that depends on before it.
+    """
+    named = {task["id"]: task for task in tasks if task.get("reads") or task.get("writes")}
+    return [named[task_id] for task_id in as_written(graph) if task_id in named] if len(named) > 1 else []
+
+
 def unordered(tasks: Tasks) -> list[Conflict]:
     """Return the conflicts between tasks of which neither depends on the other, directly or not."""
     graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
-    by_id = {task["id"]: task for task in tasks}
-    order = list(graph) if is_topological(graph) else topological(graph)
     above: dict[str, set[str]] = {}
     found = []
-    for conflict in conflicts([by_id[task_id] for task_id in order]):
+    for conflict in conflicts(touching(tasks, graph)):
         if conflict.second not in above:
             above[conflict.second] = ancestors(graph, conflict.second)
         if conflict.first not in above[conflict.second]:

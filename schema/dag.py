@@ -63,6 +63,26 @@ def topological(graph: Graph) -> list[str]:
     return [task for phase in phases(graph) for task in phase]
 
 
+def as_written(graph: Graph) -> list[str]:
+    """Return the tasks in the graph's own order, but each one's dependencies before it; without cycles in the graph.
+
+    Other than `topological`, a task far down in the graph comes before those that the graph names after it.
+    """
+    done: dict[str, None] = {}
+    for task in graph:
+        stack = [] if task in done else [task]
+        while stack:
+            if stack[-1] in done:
+                stack.pop()
+                continue
+            missing = [need for need in graph[stack[-1]] if need in graph and need not in done]
+            if missing:
+                stack.extend(reversed(missing))
+            else:
+                done[stack.pop()] = None
+    return list(done)
+
+
 def is_topological(graph: Graph) -> bool:
     """Tell whether each task stands behind its dependencies already."""
     seen: set[str] = set()

@@ -38,6 +38,8 @@ class Document:
     """The text, without a byte order mark."""
     max_bytes: int = MAX_BYTES
     """The limit on its size."""
+    path: str | None = None
+    """The file that it comes from."""
     flawed: bool = False
     """Whether the document itself has problems."""
 
@@ -94,7 +96,7 @@ def read_document(
         data, flawed = _parse(text, format, max_bytes)
     except PlanError as error:
         raise PlanError(error.problems, label) from None
-    return Document(data, label, format, text, max_bytes, flawed)
+    return Document(data, label, format, text, max_bytes, path, flawed)
 
 
 def guess_format(text: str) -> Format:

@@ -15,10 +15,20 @@ from typing import Any
 from .aggregate import AGGREGATE
 from .cycles import find_cycles
 from .errors import Problem
+from .estimate_names import ESTIMATE_SYNONYMS, with_estimates
 from .words import Loc, got, name_text, path_text, shown
 
-TASK_SYNONYMS = {"task_id": "id", "agent": "specialist", "input_data": "input", "dependencies": "depends_on"}
+TASK_SYNONYMS = {
+    "task_id": "id",
+    "subtask_id": "id",
+    "agent": "specialist",
+    "input_data": "input",
+    "dependencies": "depends_on",
+}
 """Names of earlier systems, read in a task."""
+
+PLAN_SYNONYMS = {"subtasks": "tasks"}
+"""Names of earlier systems, read at the top of a plan."""
 
 CONFIG_SYNONYMS = {"max_workers": "max_parallel", "timeout_seconds": "timeout_s"}
 """Names of earlier systems, read in a plan's `config`."""
@@ -59,7 +69,8 @@ class Draft:
         """Forget the tasks and what is wrong with them: there are too many to look at."""
         self.data["tasks"] = []
         self.tasks = []
-        self.problems = [problem for problem in self.problems if not problem.path.startswith("tasks[")]
+        held = f"{self.path(('tasks',))}["
+        self.problems = [problem for problem in self.problems if not problem.path.startswith(held)]
 
     def sorted_problems(self) -> list[Problem]:
         """Return the problems in the order of the fields, those of a task by its index, each once."""
@@ -73,7 +84,8 @@ def _natural(path: str) -> list[tuple[int, str]]:
 
 def draft_plan(data: Mapping[Any, Any]) -> Draft:
     """Return the draft of a plan."""
-    draft = Draft(dict(data))
+    draft = Draft({})
+    draft.data = dict(data) if PLAN_SYNONYMS.keys().isdisjoint(data) else _renamed(draft, (), data, PLAN_SYNONYMS)
     config = draft.data.get("config")
     if isinstance(config, Mapping):
         draft.data["config"] = _renamed(draft, ("config",), config, CONFIG_SYNONYMS)
@@ -151,6 +163,8 @@ def _task(draft: Draft, index: int, task: Any) -> Any:
         return task
     if not TASK_SYNONYMS.keys().isdisjoint(task) or not isinstance(task, dict):
         task = _renamed(draft, ("tasks", index), task, TASK_SYNONYMS)
+    if not ESTIMATE_SYNONYMS.keys().isdisjoint(task):
+        task = _estimated(draft, ("tasks", index), task)
     changed: dict[str, Any] = {}
     if type(task.get("id")) is int:
         changed["id"] = _text(task["id"])
@@ -172,6 +186,14 @@ def _task(draft: Draft, index: int, task: Any) -> Any:
         if not _checked(draft, ("tasks", index, "fallback", "output"), fallback["output"]):
             changed["fallback"] = {**fallback, "output": None}
     return {**task, **changed} if changed else task
+
+
+def _estimated(draft: Draft, loc: Loc, task: Mapping[Any, Any]) -> dict[Any, Any]:
+    found = with_estimates(task)
+    draft.written.update({(*loc, name): written for name, written in found.written.items()})
+    for name, message in found.problems:
+        draft.refuse((*loc, name), message)
+    return found.task
 
 
 def _text(number: int) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError, LexerError, ParseError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError, LexerError, ParseError
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from .errors import FanwiseError
 from .slips import slips
-from .words import Nearest, got, listed, one_of, shown
+from .words import Nearest, got, kind, listed, name_text, one_of, shown
 
 Expression = Annotated[str, Field(min_length=1, max_length=1000)]
 """A JMESPath expression of up to 1,000 characters."""
@@ -99,6 +99,51 @@ def looked_at(expression: str, name: str) -> list[str]:
     return list(dict.fromkeys(path[1] for path in _paths(parsed) if len(path) > 1 and path[0] == name))
 
 
+def chains(expression: str) -> list[tuple[str, ...]]:
+    """Return the chains of field names by which an expression looks at the top, such as `results.a.rows`, each once."""
+    try:
+        parsed = _compiled(expression).parsed
+    except (JMESPathError, ValueError, RecursionError):
+        return []
+    return list(dict.fromkeys(_paths(parsed)))
+
+
+def lost(expression: str, data: Any, whole: str, under: str | None = None) -> list[str]:
+    """Return which of the fields that an expression looks at are not there, each with what is there in its place.
+
+    A field that is there and is `null` is not lost.
+
+    Args:
+        expression: the text.
+        data: what it was evaluated on.
+        whole: what messages call that.
+        under: looks only below the parts of this field at the top, such as the single results.
+    """
+    found = []
+    for chain in chains(expression):
+        value, place = data, whole
+        for depth, name in enumerate(chain, 1):
+            if isinstance(value, Mapping) and name in value:
+                value, place = value[name], dotted(chain[:depth])
+                continue
+            if under is None or (chain[0] == under and depth > 2):
+                found.append(f"{dotted(chain[:depth])} is not there; {_holds(place, value)}")
+            break
+    return list(dict.fromkeys(found))
+
+
+def dotted(chain: Sequence[str]) -> str:
+    """Return a chain of field names as it is written."""
+    return ".".join(map(name_text, chain))
+
+
+def _holds(place: str, value: Any) -> str:
+    """Return what there is in a value."""
+    if not isinstance(value, Mapping):
+        return f"{place} is {kind(value)}"
+    return f"{place} has {listed(list(map(str, value)))}" if value else f"{place} is empty"
+
+
 @lru_cache(maxsize=1024)
 def _compiled(expression: str) -> ParsedResult:
     return jmespath.compile(expression)
@@ -107,11 +152,35 @@ def _compiled(expression: str) -> ParsedResult:
 def _told(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply; make it flatter"
+    if isinstance(error, JMESPathTypeError):
+        return _misfit(error)
     text = str(error).splitlines()[0] if isinstance(error, ParseError | LexerError) else str(error)
     for noise in ("Invalid jmespath expression: ", "Bad jmespath expression: "):
         text = text.removeprefix(noise)
     text = text.partition(": Parse error")[0].rstrip(":.")
     return " ".join(text.split())
+
+
+_TYPES = {
+    "string": "text",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "array-string": "a list of texts",
+    "array-number": "a list of numbers",
+    "null": "null",
+    "expref": "an expression (&...)",
+}
+"""JMESPath's types, in the words of messages."""
+
+
+def _misfit(error: JMESPathTypeError) -> str:
+    """Return what a function takes, and what it was given instead."""
+    wanted = [_TYPES.get(name, name) for name in dict.fromkeys(error.expected_types)]
+    *most, last = wanted or ["something else"]
+    taken = f"{', '.join(most)} or {last}" if most else last
+    return f"{error.function_name}() takes {taken}, {got(error.current_value)}"
 
 
 SLIPS = 3
@@ -185,17 +254,27 @@ _INSIDE = frozenset(
 
 
 def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the fields at the top that an expression looks at, each with the field under it where that is named."""
+    """Yield the fields at the top that an expression looks at, each with those under it as far as they are named."""
     children = [child for child in node.get("children", ()) if isinstance(child, dict)]
     if node["type"] == "field":
         yield (node["value"],)
     elif node["type"] == "expref":
         return
-    elif node["type"] == "subexpression" and children[0]["type"] == "field" and children[1]["type"] == "field":
-        yield (children[0]["value"], children[1]["value"])
+    elif node["type"] == "subexpression" and children[0]["type"] == "field":
+        yield tuple(_fields(children))
     else:
         for child in children[:1] if node["type"] in _INSIDE else children:
             yield from _paths(child)
+
+
+def _fields(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the fields that the steps of a path name, up to the first index."""
+    for step in steps:
+        field = step["children"][0] if step["type"] == "index_expression" else step
+        if field["type"] == "field":
+            yield field["value"]
+        if field is not step or field["type"] != "field":
+            return
 
 
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}

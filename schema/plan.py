@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
@@ -17,8 +18,9 @@ from .checks import MAX_TASKS, Rules, check_whole
 from .document import Document, read_document
 from .draft import Draft, draft_plan
 from .errors import PlanError, Problem
+from .estimate_names import Complexity
 from .expressions import Expression
-from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Rate, Retry, Strict, TaskPolicy, Units
+from .policy import AdaptiveTimeout, Fallback, Hedge, Name, PlanConfig, Rate, Retry, Strict, TaskPolicy, Title, Units
 from .source import MAX_BYTES
 from .translate import note_errors
 from .words import Loc, got
@@ -31,6 +33,8 @@ class Task(TaskPolicy):
     """Name of the task, unique in its plan."""
     specialist: Name
     """Name of the specialist that does it."""
+    title: Title = ""
+    """A few words that stand beside its id wherever a person reads of it."""
     description: str = ""
     """What the task is to do, in words."""
     input: JsonValue = Field(default_factory=dict)
@@ -47,13 +51,15 @@ class Task(TaskPolicy):
     """Combines the dependencies' results, in the place of a specialist."""
     weight: Units = 1.0
     """What the task's answer counts for where its result is voted on."""
+    complexity: Complexity | None = None
+    """How hard it is: what is expected of its time where neither the plan nor history says more."""
 
 
 class Plan(Strict):
     """Tasks, their dependencies and the run's configuration. Immutable; validated whole when it is made."""
 
     name: str = Field("plan", max_length=200)
-    """A short name, for lists and pictures."""
+    """A short name, for lists and pictures. A plan that gives none has that of its file."""
     request: str = ""
     """The text that the summary answers."""
     config: PlanConfig = Field(default_factory=PlanConfig)
@@ -125,7 +131,8 @@ class Plan(Strict):
             problems = error.problems
         if problems or document.flawed:
             raise PlanError(document.located(problems, root=root), document.source)
-        return plan
+        stem = "" if document.path is None else Path(document.path).stem.strip()[:200]
+        return plan.model_copy(update={"name": stem}) if stem and "name" not in plan.model_fields_set else plan
 
     def to_state(self) -> dict[str, Any]:
         """Return the plan as the JSON-native dict that the graph's state holds; only what was set is in it."""

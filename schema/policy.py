@@ -30,6 +30,9 @@ Units = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
 """A name of up to 200 characters, without line breaks and control characters."""
 
+Title = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+"""A line of up to 200 characters; may be empty."""
+
 
 class Strict(BaseModel):
     """Base of the plan's models: unknown fields are refused, values are not coerced across types."""
@@ -40,13 +43,13 @@ class Strict(BaseModel):
 class Retry(Strict):
     """Further attempts after a failed or timed-out one: exponential backoff, capped, with full jitter."""
 
-    max_attempts: int = Field(1, ge=1, le=100)
+    max_attempts: int = Field(default=1, ge=1, le=100)
     """Attempts in all, the first one counted."""
-    initial_s: float = Field(0.5, ge=0, allow_inf_nan=False)
+    initial_s: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Seconds before the second attempt."""
-    backoff: float = Field(2.0, ge=1, le=100, allow_inf_nan=False)
+    backoff: float = Field(default=2.0, ge=1, le=100, allow_inf_nan=False)
     """Factor by which each wait is longer than the one before."""
-    max_s: float = Field(60.0, ge=0, allow_inf_nan=False)
+    max_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     """The longest wait, in seconds."""
     jitter: bool = True
     """Whether a wait is drawn evenly between 0 and its length (so that many clients do not retry in step)."""
@@ -166,6 +169,12 @@ class PlanConfig(Strict):
     """What a failed task does to the run."""
     min_success: Annotated[int, Field(ge=1)] | None = None
     """With `on_failure: soft`: how many successes make a run that finished in part."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of models that the run may use; once they are used up, nothing more starts."""
+    max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """The same for money, in the currency of the price table."""
+    max_rounds: Annotated[int, Field(ge=1)] = 1
+    """Rounds in all: after each but the last, a model may add tasks, and those that specialists propose are added."""
     schedule: Schedule = "dataflow"
     """Whether a task waits for its own dependencies or for its whole phase."""
     starts_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -19,6 +19,20 @@ class RunStarted(TypedDict):
     """Made anew for each run; a thread can hold one run after another."""
 
 
+class RoundStarted(TypedDict):
+    """Tasks were added to the plan, once there was nothing of it left to run."""
+
+    type: Literal["round_started"]
+    round: int
+    """Counted from 1, which is the plan itself."""
+    tasks: list[str]
+    """The tasks that were added, by id."""
+    total: int
+    """Tasks in the plan now."""
+    why: str
+    """In a sentence; may be empty."""
+
+
 class TaskQueued(TypedDict):
     """A task's dependencies are there; it waits for a slot."""
 
@@ -33,6 +47,8 @@ class TaskStarted(TypedDict):
     task_id: str
     attempt: int
     """Counted from 1."""
+    ahead_s: NotRequired[float]
+    """Seconds ago that it really began, where that was before the plan was whole."""
 
 
 class AttemptEnded(TypedDict):
@@ -89,6 +105,24 @@ class TaskFinished(TypedDict):
     total: int
 
 
+class TaskText(TypedDict):
+    """A piece of what a model says in an attempt, where it is asked for. A failed attempt's pieces do not hold."""
+
+    type: Literal["task_text"]
+    task_id: str
+    attempt: int
+    text: str
+
+
+class TaskGaveResult(TypedDict):
+    """A task's result, where it is asked for; it comes before the `task_finished` that counts it."""
+
+    type: Literal["task_result"]
+    task_id: str
+    result: dict[str, Any]
+    """As in the run's report; an output that is kept apart is whole here."""
+
+
 class PoolChanged(TypedDict):
     """Fewer, or more, tasks are let through to a pool or a specialist."""
 
@@ -96,6 +130,27 @@ class PoolChanged(TypedDict):
     pool: str
     limit: int | None
     """Tasks that work at the same time; `None` for no limit of this kind any more."""
+    why: str
+
+
+class BudgetUsed(TypedDict):
+    """The run has used up its budget: what runs ends, nothing more starts."""
+
+    type: Literal["budget_used"]
+    why: str
+
+
+class SummaryText(TypedDict):
+    """A piece of the summary, as a model writes it: all pieces, put together, are the summary's text."""
+
+    type: Literal["summary_text"]
+    text: str
+
+
+class SummaryRestarted(TypedDict):
+    """The pieces so far do not hold: the model's stream broke off, or it failed. The summary begins anew."""
+
+    type: Literal["summary_restarted"]
     why: str
 
 
@@ -108,13 +163,19 @@ class RunFinished(TypedDict):
 
 ProgressEvent = (
     RunStarted
+    | RoundStarted
     | TaskQueued
     | TaskStarted
     | AttemptEnded
     | AttemptFailed
     | TaskPaused
     | TaskFinished
+    | TaskText
+    | TaskGaveResult
     | PoolChanged
+    | BudgetUsed
+    | SummaryText
+    | SummaryRestarted
     | RunFinished
 )
 """Any of the events; `type` tells which."""

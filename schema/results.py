@@ -94,9 +94,15 @@ class TaskResult(Record):
 
     by_choice: bool = False
     """Whether the plan or the task itself chose that it should not run, or not to its end: its `when` was not true, its
-    specialist had nothing to do, or what it was for went on without it. Such a task does not count against the run."""
+    specialist had nothing to do, it is for failures and nothing failed, or what it was for went on without it. Such a
+    task does not count against the run."""
+    no_occasion: bool = False
+    """Whether it was skipped since there was nothing for it to do: its `run_if` is `one_failed`, and no dependency
+    failed; or it depends on such tasks alone."""
     let_go: tuple[str, ...] = ()
     """Tasks that were cancelled because this one went on without them."""
+    proposed: tuple[str, ...] = ()
+    """Tasks that it proposed, by id; those that were added are in the plan, a warning tells of those that were not."""
 
     @property
     def ok(self) -> bool:
@@ -104,10 +110,19 @@ class TaskResult(Record):
         return self.status == "succeeded"
 
 
+NO_OCCASION = "no_occasion"
+"""How a task stands that was skipped since there was nothing for it to do: nobody has to do without it."""
+
+
 def standing(result: Mapping[str, Any]) -> str:
-    """Return the status by which those that depend on a task judge it: skipped by its own choice is as good as done."""
+    """Return the status by which those that depend on a task judge it.
+
+    Skipped by its own choice is as good as done. `NO_OCCASION` is no obstacle to those that depend on others too.
+    """
     status: str = result["status"]
-    return "succeeded" if status == "skipped" and result.get("by_choice") else status
+    if status != "skipped" or not result.get("by_choice"):
+        return status
+    return NO_OCCASION if result.get("no_occasion") else "succeeded"
 
 
 class Finding(Record):
@@ -161,6 +176,10 @@ class Summary(Record):
     impact: str = ""
     not_checked: tuple[str, ...] = ()
     """What failed, was skipped or does not apply here, each with its reason."""
+    citations: tuple[str, ...] = ()
+    """Ids of the tasks that a model's text cites, in order; empty without a model."""
+    by_model: str | None = None
+    """The model that wrote the text; `null` where none did."""
 
 
 class Metrics(Record):
@@ -179,9 +198,15 @@ class Metrics(Record):
     speedup: float | None = None
     """`sequential_s / makespan_s`; `null` where nothing ran."""
     critical_path_s: float = 0.0
-    """The longest chain of dependent tasks, by what they really took."""
+    """The longest chain of dependent tasks, by what they really took; without those that were let go."""
     supersteps: int = 0
     """Supersteps in which specialists ran."""
+    usage: dict[str, Any] | None = None
+    """Tokens and cost of the run's models, added up; `null` where none was used."""
+    usage_by: dict[str, Any] = Field(default_factory=dict)
+    """The same by specialist, and by `planner` and `synthesizer`."""
+    currency: str = ""
+    """What costs are in, as the price table says."""
 
 
 class PendingInterrupt(Record):
@@ -205,3 +230,5 @@ class Report(Record):
     answered: tuple[PendingInterrupt, ...] = ()
     """Questions whose answers are kept, and come to use when the run is gone on with."""
     warnings: tuple[str, ...] = ()
+    left_out: int = 0
+    """How many tasks that a model planned are not in the plan, since they would not do; warnings name them."""

@@ -45,24 +45,26 @@ class Combines(Protocol):
 def check_functions(tasks: Sequence[Combines], known: Collection[str]) -> list[Problem]:
     """Return a problem for each aggregate that asks for a function which is neither built-in nor one of these."""
     given = [None if task.aggregate is None else task.aggregate.model_dump() for task in tasks]
-    otherwise = ", and what `build_graph(functions=)` is given"
-    return [Problem(message, path_text(loc)) for loc, message in _unknown_functions(given, known, otherwise)]
+    return [Problem(message, path_text(loc)) for loc, message in _unknown_functions(given, known)]
 
 
-def check_written_functions(data: Any) -> list[Problem]:
-    """Return the same for a plan as it was written, which may be wrong in other ways, where there are no own ones."""
+def check_written_functions(data: Any, known: Collection[str] = ()) -> list[Problem]:
+    """Return the same for a plan as it was written, which may be wrong in other ways."""
     draft = draft_plan({"tasks": data} if isinstance(data, list) else data if isinstance(data, Mapping) else {})
     given = [task.get("aggregate") if isinstance(task, Mapping) else None for task in draft.tasks]
-    otherwise = " (a function of your own needs a program that gives it to `build_graph(functions=)`)"
-    return [Problem(message, draft.path(loc)) for loc, message in _unknown_functions(given, (), otherwise)]
+    return [Problem(message, draft.path(loc)) for loc, message in _unknown_functions(given, known)]
 
 
-def _unknown_functions(given: Sequence[Any], known: Collection[str], more: str) -> Iterator[tuple[Loc, str]]:
+OWN = "; one of your own is marked with @reducer, in a file for --specialists, or given to `build_graph(functions=)`"
+"""Where functions come from that are not built in."""
+
+
+def _unknown_functions(given: Sequence[Any], known: Collection[str]) -> Iterator[tuple[Loc, str]]:
     for index, spec in enumerate(given):
         asked = own_function(spec) if isinstance(spec, Mapping) else None
         if asked is None or asked[1] in known:
             continue
         field, name = asked
         names = sorted({*known, *BUILT_IN, *(MODES if field == "mode" else ())})
-        hint = Nearest(names).hint(name, f"; known are {listed(names, 20)}{more}")
+        hint = Nearest(names).hint(name, f"; known are {listed(names, 20)}{OWN}")
         yield ("tasks", index, "aggregate", field), f"unknown function {shown(name)}{hint}"

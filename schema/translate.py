@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .aggregate import FIELDS_OF
 from .draft import CONFIG_SYNONYMS, TASK_SYNONYMS, Draft
+from .estimate_names import ESTIMATE_SYNONYMS
 from .words import Loc, Nearest, got, listed, one_of, shown
 
 Fields = Mapping[str, Collection[str]]
@@ -17,7 +19,6 @@ HABITS: Mapping[str, Mapping[str, str]] = {
     "tasks": {
         "name": "id",
         "key": "id",
-        "title": "description",
         "type": "specialist",
         "tool": "specialist",
         "uses": "specialist",
@@ -37,6 +38,11 @@ HABITS: Mapping[str, Mapping[str, str]] = {
         "condition": "when",
         "if": "when",
         "input_transform": "transform",
+        "difficulty": "complexity",
+        "minutes": "estimated_minutes",
+        "duration_minutes": "estimated_minutes",
+        "estimated_time_minutes": "estimated_minutes",
+        "estimated_duration_s": "estimated_s",
     },
     "config": {
         "concurrency": "max_parallel",
@@ -52,7 +58,7 @@ HABITS: Mapping[str, Mapping[str, str]] = {
         "type": "strategy",
         "kind": "strategy",
         "merge_strategy": "mode",
-        "quorum": "first",
+        "quorum": "min_results",
         "handle_nulls": "nulls",
         "validator": "valid",
         "min_quality_score": "min_quality",
@@ -62,7 +68,7 @@ HABITS: Mapping[str, Mapping[str, str]] = {
 }
 """What other systems call a field -> what it is called here, by the kind of object."""
 
-SYNONYMS = {"tasks": TASK_SYNONYMS, "config": CONFIG_SYNONYMS}
+SYNONYMS = {"tasks": {**TASK_SYNONYMS, **ESTIMATE_SYNONYMS}, "config": CONFIG_SYNONYMS}
 """Second names that are read, by the kind of object."""
 
 HOLDERS = {
@@ -90,7 +96,8 @@ def note_errors(error: ValidationError, draft: Draft, fields: Fields, root: Loc 
         loc = (*root, *_field_loc(details["loc"]))
         if details["type"] == "extra_forbidden":
             holder = holder_of(loc[:-1])
-            message, meant = _unknown_field(str(loc[-1]), holder, fields)
+            known = _of_strategy(draft, loc[:-1], fields) if holder == "aggregate" else fields
+            message, meant = _unknown_field(str(loc[-1]), holder, known)
             unknown.setdefault(loc[:-1], set()).add(meant)
             draft.refuse(loc, message)
         elif details["type"] == "missing":
@@ -100,6 +107,14 @@ def note_errors(error: ValidationError, draft: Draft, fields: Fields, root: Loc 
     for loc in missing:
         if loc[-1] not in unknown.get(loc[:-1], ()):
             draft.refuse(loc, _missing(str(loc[-1]), holder_of(loc[:-1])))
+
+
+def _of_strategy(draft: Draft, loc: Loc, fields: Fields) -> Fields:
+    """Return the fields, those of an aggregate as far as its strategy has a use for them."""
+    given: Any = draft.tasks[loc[1]].get("aggregate") if loc[:1] == ("tasks",) and isinstance(loc[1], int) else None
+    strategy = given.get("strategy") if isinstance(given, Mapping) else None
+    known = FIELDS_OF.get(strategy) if isinstance(strategy, str) else None
+    return fields if known is None else {**fields, "aggregate": known}
 
 
 def holder_of(loc: Sequence[str | int]) -> str:
@@ -120,15 +135,15 @@ def _unknown_field(name: str, holder: str, fields: Fields) -> tuple[str, str]:
     """Return the message and the field that was probably meant, `""` if there is no telling."""
     known = fields.get(holder, ())
     habit = HABITS.get(holder, {}).get(name.casefold())
-    near = habit if habit in known else None
+    near = habit if habit in known or habit in SYNONYMS.get(holder, ()) else None
     elsewhere = [place for place in HOLDERS if place != holder and name in fields.get(place, ())]
     if near is None and elsewhere:
         return f"unknown field {shown(name)} here; it belongs {HOLDERS[_best_holder(elsewhere, holder)]}", ""
-    near = near or Nearest(known)(name)
+    near = near or Nearest((*known, *(ESTIMATE_SYNONYMS if holder == "tasks" else ())))(name)
     if near is None and (near := Nearest(SYNONYMS.get(holder, ()))(name)) is not None:
         return f"unknown field {shown(name)}; did you mean {near!r}?", SYNONYMS[holder][near]
     if near is not None:
-        return f"unknown field {shown(name)}; did you mean {near!r}?", near
+        return f"unknown field {shown(name)}; did you mean {near!r}?", SYNONYMS.get(holder, {}).get(near, near)
     return f"unknown field {shown(name)}; known here: {listed(known, 20)}", ""
 
 
@@ -209,6 +224,8 @@ def _choice_wording(value: Any, context: Mapping[str, Any], name: str) -> str:
     choices = [part.strip().strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(",")]
     near = Nearest(choices)(value) if isinstance(value, str) else None
     hint = f"; did you mean {near!r}?" if near is not None else ""
+    if name == "complexity" and isinstance(value, int | float) and not isinstance(value, bool):
+        hint = "; a score, from 0 to 100, stands in 'estimated_complexity'"
     return f"expected {one_of(choices)}, {got(value)}{hint}"
 
 

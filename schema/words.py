@@ -6,6 +6,7 @@ import difflib
 import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 Loc = tuple[str | int, ...]
@@ -63,7 +64,7 @@ def got(value: Any) -> str:
     """Return `got VALUE (KIND)`, or just the kind where the value says nothing more."""
     if value is None:
         return "got null"
-    return f"got {shown(value)} ({kind(value)})"
+    return f"got {str(value).lower() if isinstance(value, bool) else shown(value)} ({kind(value)})"
 
 
 _PLAIN_KEY = re.compile(r"[^\W\d][\w-]{0,79}")
@@ -85,6 +86,16 @@ def path_text(loc: Iterable[str | int]) -> str:
 def name_text(name: str) -> str:
     """Return a name bare where it is a plain word, else quoted."""
     return name if re.fullmatch(r"[\w.:/-]{1,80}", name) else shown(name)
+
+
+def counted(number: int, word: str, plural: str = "") -> str:
+    """Return a number with its word in the singular or the plural."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def few_digits(seconds: float) -> str:
+    """Return seconds for a person: what was measured is not told to the microsecond."""
+    return f"{seconds:.3g}" if seconds < 100 else f"{seconds:g}"
 
 
 def one_of(words: Iterable[str]) -> str:
@@ -133,6 +144,6 @@ def _fold(name: str) -> str:
 
 def listed(names: Collection[str], limit: int = 12) -> str:
     """Return the names separated by commas, the first dozen of them, or `none`."""
-    text = ", ".join(name_text(name) for name in list(names)[:limit])
+    text = ", ".join(name_text(name) for name in islice(names, limit))
     more = len(names) - limit
     return f"{text} and {more} more" if more > 0 else text or "none"
