@@ -1,0 +1,1 @@
+"""Chat models: which ones a run has, what goes wrong on the wire to them, structured answers, prices."""
