@@ -21,6 +21,10 @@ class Account:
     warnings: list[str] = field(default_factory=list)
     reviews: list[dict[str, Any]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
+    ended_at: float | None = None
+    """When its work ended, in seconds since the epoch, where that was before its branch began."""
+    proposal: list[Any] = field(default_factory=list)
+    """Tasks that it proposed."""
 
     def result(
         self,
@@ -42,10 +46,12 @@ class Account:
             "queued_s": round(self.queued_s, 6),
             "duration_s": round(self.worked_s, 6),
             "started_at": self.started_at,
-            "finished_at": moment(time.time()),
+            "finished_at": moment(self.ended_at or time.time()),
             "usage": self.usage,
             "fallback": fallback,
         }
+        if self.proposal and status == "succeeded":
+            result |= {"proposed": [str(item.get("id", "")) for item in self.proposal], "proposal": self.proposal}
         return {**result, "reviews": list(self.reviews)} if self.reviews else result
 
     def saved(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -59,4 +65,5 @@ class Account:
         self.queued_s, self.worked_s = result["queued_s"], result["duration_s"]
         self.warnings = list(saved["warnings"])
         self.usage = result["usage"]
+        self.proposal = result.get("proposal") or []
         return result

@@ -29,7 +29,7 @@ class AttemptCut(AttemptEnded):
     """The work was ended from outside: the run's deadline came."""
 
 
-async def run_attempt(work: Coroutine[Any, Any, Any], timeout_s: float | None, seat: Seat) -> Any:
+async def run_attempt(work: Coroutine[Any, Any, Any] | asyncio.Task[Any], timeout_s: float | None, seat: Seat) -> Any:
     """Run one attempt's work, end it when its time is over, and return its output.
 
     The work is an asyncio task of its own, so that ending it does not end the branch, and so that work which ignores
@@ -40,7 +40,7 @@ async def run_attempt(work: Coroutine[Any, Any, Any], timeout_s: float | None, s
         BaseException: whatever the work raised.
     """
     loop = asyncio.get_running_loop()
-    inner = loop.create_task(work)
+    inner = work if isinstance(work, asyncio.Task) else loop.create_task(work)  # a task: it began before
     over: asyncio.Future[None] = loop.create_future()
 
     def end(_: object = None) -> None:
@@ -53,21 +53,21 @@ async def run_attempt(work: Coroutine[Any, Any, Any], timeout_s: float | None, s
     try:
         await over
     except asyncio.CancelledError:
-        await _end(inner)
+        await end_work(inner)
         raise
     finally:
         seat.working(None)
         if timer is not None:
             timer.cancel()
     if not inner.done():
-        abandoned = not await _end(inner)
+        abandoned = not await end_work(inner)
         raise AttemptCut(abandoned) if seat.cut else AttemptTimedOut(abandoned)
     if inner.cancelled():
         raise RuntimeError("the specialist cancelled itself")
     return inner.result()
 
 
-async def _end(inner: asyncio.Future[Any]) -> bool:
+async def end_work(inner: asyncio.Future[Any]) -> bool:
     """Cancel the work and wait a little; tell whether it ended."""
     if inner.done():
         return True

@@ -14,14 +14,18 @@ from typing import Any
 
 import pydantic_core
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime
 
+from ..events.ending import STOP, Stop
+from ..schema.draft import TASK_SYNONYMS
 from ..schema.errors import FanwiseError
 from ..schema.plan import Task
+from ..schema.propose import Propose
 from ..schema.results import TaskResult
 from .specialist import Specialist, is_runnable
+from .untrusted import RULE, as_data
 
 Results = Mapping[str, Mapping[str, Any]]
 """Dependency results as plain dicts, by task id."""
@@ -138,6 +142,23 @@ def to_json(value: Any) -> Any:
         ) from error
 
 
+def proposed_tasks(proposal: Propose) -> list[Any]:
+    """Return the tasks that a specialist proposes, as in a plan.
+
+    Raises:
+        OutputError: they are no list of tasks.
+    """
+    tasks = proposal.tasks
+    if isinstance(tasks, str | Mapping) or not all(isinstance(task, Task | Mapping) for task in tasks):
+        raise OutputError("Propose(tasks=...) takes a list of tasks, each a `Task` or an object as in a plan file")
+    return [
+        task.model_dump(mode="json", exclude_unset=True)
+        if isinstance(task, Task)
+        else to_json({TASK_SYNONYMS.get(str(name), name): value for name, value in task.items()})
+        for task in tasks
+    ]
+
+
 def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], dict[str, Any]]:
     """Match a function's parameters: first the task, then the results; `runtime`, `config` and `attempt` by name."""
     parameters = inspect.signature(work).parameters.values()
@@ -181,7 +202,7 @@ def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:
         return text
     own = task.get("input")
     base = {
-        "task": {k: task.get(k) for k in ("id", "description", "input")},
+        "task": {k: task.get(k) for k in ("id", "title", "description", "input")},
         "results": dict(given.results),
         "comment": given.comment,
         "idempotency_key": given.idempotency_key,
@@ -190,21 +211,34 @@ def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:
 
 
 def _prompt(task: Mapping[str, Any], results: Results, occasion: Occasion) -> str:
-    parts = [task.get("description") or task["id"]]
+    """Return a task in words: what comes from elsewhere stands in it as data, with the rule for that in front."""
+    parts = [task[name] for name in ("title", "description") if task.get(name)] or [task["id"]]
+    own = len(parts)
     if task.get("input"):
-        parts.append(f"Input: {json.dumps(task['input'], ensure_ascii=False)}")
+        parts.append(as_data("the task's input", task["input"]))
     for need, result in results.items():
-        parts.append(f"Result of {need} ({result['status']}): {json.dumps(result.get('output'), ensure_ascii=False)}")
+        parts.append(as_data(f"task {need} ({result['status']})", result.get("output")))
     if occasion.comment:
-        parts.append(f"Your last answer: {json.dumps(occasion.previous, ensure_ascii=False)}")
+        parts.append(as_data("your last answer", occasion.previous))
         parts.append(f"A reviewer asks for another one: {occasion.comment}")
+    if len(parts) > own:
+        parts.insert(0, RULE)
     return "\n\n".join(parts)
 
 
 def _message_text(output: Any) -> Any:
-    """Return a message's text in place of the message, so that outputs read as what was said."""
+    """Return a message's text in place of the message, so that outputs read as what was said.
+
+    Of an agent's state, which holds nothing but messages and perhaps an answer in a shape, the answer is the output.
+    """
     if isinstance(output, BaseMessage):
         return output.text
+    if isinstance(output, dict) and output.keys() - {"structured_response"} == {"messages"}:
+        if output.get("structured_response") is not None:
+            return output["structured_response"]
+        said = [message for message in output["messages"] or () if isinstance(message, AIMessage)]
+        if said:
+            return said[-1].text
     if isinstance(output, dict) and isinstance(messages := output.get("messages"), list):
         return {**output, "messages": [m.text if isinstance(m, BaseMessage) else m for m in messages]}
     return output
@@ -219,11 +253,12 @@ async def in_thread(work: Callable[[], Any], *, name: str) -> Any:
     """Run blocking work on a thread of its own.
 
     Not in the loop's pool: that has few threads, and a call that outlives its time-out would keep one of them, and the
-    end of the process, waiting.
+    end of the process, waiting. Where the caller is cancelled, what the thread asks of a log is interrupted.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
+    context, stop = contextvars.copy_context(), Stop()
+    context.run(STOP.set, stop)
 
     def publish(outcome: Any, error: BaseException | None) -> None:
         if future.done():
@@ -250,4 +285,8 @@ async def in_thread(work: Callable[[], Any], *, name: str) -> Any:
             pass  # the loop is closed: nobody waits any more
 
     threading.Thread(target=target, name=name, daemon=True).start()
-    return await future
+    try:
+        return await future
+    except asyncio.CancelledError:
+        stop.set()
+        raise

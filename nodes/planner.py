@@ -1,39 +1,70 @@
-"""The planner: a plan in the input, a named workflow or, in the end, the rule-based router becomes the run's plan."""
+"""The planner: a plan in the input, a named workflow, a model or, in the end, rules make the run's plan."""
 
 from __future__ import annotations
 
-import os
+import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from langgraph.store.base import BaseStore
 from langgraph.types import Overwrite
 
 from ..events.open import open_events
 from ..plans.registry import Workflow, find_workflow
-from ..schema.checks import MAX_TASKS, check_exclusives, check_specialists
-from ..schema.errors import PlanError, Problem
+from ..schema.checks import MAX_TASKS
+from ..schema.errors import FanwiseError, PlanError, Problem
+from ..schema.idle import IN_WORDS
 from ..schema.plan import Plan, Task
-from ..schema.results import TaskResult
-from ..schema.task_checks import check_functions
+from ..schema.policy import PlanConfig
+from ..schema.references import has_references
+from ..schema.words import shown
 from ..state import RunContext, State
+from .conversation import with_request
+from .costs import NO_COSTS, Costs
+from .fitting import fitted, unknown_tasks
 from .review import moment
 from .router import Route, route
 from .specialist import Specialist
 
-CPU = "cpu"
-"""The pool that CPU-bound tasks take one unit of: cores."""
+if TYPE_CHECKING:
+    from .planning import ModelPlanner, Planned
 
-OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule", "review")
+PLANNER = "planner"
+"""By which name the planner's usage is counted."""
+
+OnTask = Callable[[Task], None]
+"""Is told of a task as soon as a model has written it."""
+
+OPTIONS = ("max_parallel", "timeout_s", "deadline_s", "schedule", "review", "max_rounds", "max_tokens", "max_cost")
 """Fields of the context that win over the plan's configuration."""
 
 
 NO_EVENTS = (
     "no event log to answer the request from: give one (--events PATH, or the parameter 'events'), "
-    "name a workflow, or give a plan"
+    "name a workflow, or give a plan; a model (--model) plans requests about anything"
 )
+
+NO_RULES = (
+    "rules make no plan without an event log (--events PATH, or the parameter 'events'): give a plan or a workflow"
+)
+
+
+class Chosen(NamedTuple):
+    """A plan, and how it was come to."""
+
+    plan: Plan
+    why: str = ""
+    """How it was chosen, in a sentence, where the request's words chose it."""
+    warnings: Sequence[str] = ()
+    usage: Mapping[str, Any] | None = None
+    """What a model used to make it."""
+    reply: str = ""
+    """The answer, where nothing is to be done for it."""
+    left_out: int = 0
+    """How many tasks that a model planned are not in the plan."""
 
 
 @dataclass(frozen=True)
@@ -48,51 +79,132 @@ class Planner:
     """The largest number of tasks that a plan may have."""
     functions: Collection[str] = ()
     """Names of the caller's functions that combine results."""
+    model: ModelPlanner | None = None
+    """Plans requests with a model; without it, rules choose a workflow."""
+    costs: Costs = NO_COSTS
+    """What models cost."""
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = lambda: uuid4().hex
 
-    def __call__(self, state: State, context: RunContext | None) -> dict[str, Any]:
+    async def __call__(
+        self,
+        state: State,
+        context: RunContext | None,
+        run_id: str,
+        *,
+        store: BaseStore | None = None,
+        on_task: OnTask | None = None,
+    ) -> dict[str, Any]:
         """Return the update that starts a run.
+
+        Args:
+            state: what the run was started with.
+            context: options of this invocation.
+            run_id: the run's id.
+            store: where plans are kept that a model made, if the context wants that.
+            on_task: is told of each task that a model has written, while it writes on.
 
         Raises:
             PlanError: what was given makes no plan; every problem is listed.
+            FanwiseError: the model's server failed, and rules can't plan the request.
         """
-        context = context or RunContext()
-        plan, why, warnings = self._plan(state, context)
-        plan = self._configured(plan, context)
-        plan = with_demands(plan, self.specialists)
-        if problems := check_functions(plan.tasks, self.functions):
-            raise PlanError(problems)
+        context, begun, state = context or RunContext(), self.clock(), with_request(state)
+        if self.model is None or state.get("plan") or state.get("workflow") or not _asks(state):
+            chosen = await asyncio.to_thread(self._given, state, context)
+        else:
+            kept = store if context.cache_plan else None
+            chosen = await self._by_model(self.model, state, context, kept, on_task)
+        return await asyncio.to_thread(self._start, chosen, context, run_id, begun)
+
+    def config(self, context: RunContext | None) -> PlanConfig:
+        """Return what is known of a plan's configuration before there is one."""
+        return self._configured(Plan(name="plan", tasks=()), context or RunContext()).config
+
+    def _start(self, chosen: Chosen, context: RunContext, run_id: str, begun: float) -> dict[str, Any]:
+        plan = fitted(self._configured(chosen.plan, context), self.specialists, self.functions)
         skipped, more = unknown_tasks(plan, self.specialists)
-        deadline = plan.config.deadline_s
-        until = plan.config.review_timeout_s if plan.config.review else None
+        more += self.costs.uncounted(plan, self.specialists)
+        more += [f"task {shown(task.id)}: {IN_WORDS}" for task in plan.tasks if has_references(task.description)]
+        config, usage = plan.config, chosen.usage
+        until = config.review_timeout_s if config.review else None
         return {
             "request": plan.request,
-            "chosen": why,
+            "chosen": chosen.why,
             "plan": plan.to_state(),
-            "run_id": self.new_id(),
+            "run_id": run_id,
             "superstep": 0,
-            "deadline_at": None if deadline is None else self.clock() + deadline,
+            "round": 1,
+            "added_tasks": [],
+            "rounds_over": None,
+            "planner_reply": chosen.reply,
+            "left_out": chosen.left_out,
+            "deadline_at": None if config.deadline_s is None else begun + config.deadline_s,
             "review_until": None if until is None else moment(self.clock() + until),
             "rejected": None,
             "estimates": _estimates(plan, context.estimates or {}),
             "groups": {},
             "results": Overwrite(skipped),
-            "warnings": Overwrite([*warnings, *more]),
+            "warnings": Overwrite([*chosen.warnings, *more]),
+            "currency": self.costs.prices.currency,
+            "usage": Overwrite({PLANNER: dict(usage)} if usage else {}),
             "status": "running",
             "summary": {},
             "metrics": {},
         }
 
-    def _plan(self, state: State, context: RunContext) -> tuple[Plan, str, list[str]]:
-        """Return the plan, the sentence that tells how it was chosen, and warnings."""
+    async def _by_model(
+        self, model: ModelPlanner, state: State, context: RunContext, store: BaseStore | None, on_task: OnTask | None
+    ) -> Chosen:
+        """Return the plan that a model makes of the request; where it makes none, what rules make of it."""
+        request, params = state.get("request") or "", given_params(state, context)
+        planned = await self._planned(model, request, params, context, store, on_task)
+        unknown = model.unknown_usage
+        why, usage, warnings = planned.why, planned.usage, (*planned.warnings, *([unknown] if unknown else ()))
+        if planned.plan is not None:
+            plan = planned.plan.model_copy(update={"request": planned.plan.request or request})
+            return Chosen(plan, why, warnings, usage, left_out=planned.left_out)
+        if not planned.use_router:
+            return Chosen(Plan(name="reply", request=request, tasks=()), why, warnings, usage, planned.reply)
+        if not params.get("events"):
+            raise _no_plan(planned)
+        ruled = await asyncio.to_thread(self._given, state, context)
+        return ruled._replace(warnings=[*warnings, *ruled.warnings], usage=usage)
+
+    async def _planned(
+        self,
+        model: ModelPlanner,
+        request: str,
+        params: Mapping[str, Any],
+        context: RunContext,
+        store: BaseStore | None,
+        on_task: OnTask | None,
+    ) -> Planned:
+        """Return what a model makes of the request, or has made of it before."""
+        told: dict[str, Any] = {
+            "params": params,
+            "config": self.config(context).model_dump(mode="json"),
+            "known_seconds": known_seconds(context),
+            "on_task": on_task,
+        }
+        if store is None:
+            return await model.plan(request, **told)
+        from .planning import PlanCache
+
+        cache = PlanCache(store)
+        key = cache.key(model, request, params)
+        found, warnings = await cache.get(model, key, request)
+        if found is None:
+            found = await model.plan(request, **told)
+            warnings = [*warnings, *await cache.put(key, found)]
+        return replace(found, warnings=(*found.warnings, *warnings))
+
+    def _given(self, state: State, context: RunContext) -> Chosen:
+        """Return the plan in the input, that of a named workflow, or the one that rules choose."""
         request, name = state.get("request") or "", state.get("workflow")
         if state.get("plan"):
             plan = Plan.model_validate(state["plan"], context={"max_tasks": self.max_tasks})
-            return (plan if plan.request or not request else plan.model_copy(update={"request": request})), "", []
-        params = dict(state.get("params") or {})
-        if context.events is not None:
-            params.setdefault("events", context.events)
+            return Chosen(plan if plan.request or not request else plan.model_copy(update={"request": request}))
+        params = given_params(state, context)
         if not name and not request.strip():
             raise PlanError([Problem("nothing to do: give a request, a workflow or a plan")])
         if not name and not params.get("events"):
@@ -100,10 +212,12 @@ class Planner:
         found = self._routed(request, params) if request.strip() and params.get("events") else None
         workflow = find_workflow(name or (found.workflow if found else ""), self.workflows)
         told = {key: value for key, value in found.params.items() if key in workflow.params} if found else {}
+        if "events" not in workflow.params and "events" not in (state.get("params") or {}):
+            params.pop("events", None)  # the context names a log for whoever asks about one
         plan = workflow.plan({**told, **params}, request=request)
         if name or found is None:
-            return plan, "", []
-        return plan, found.why, [] if found.matched else [found.why]
+            return Chosen(plan)
+        return Chosen(plan, found.why, [] if found.matched else [found.why])
 
     def _routed(self, request: str, params: Mapping[str, Any]) -> Route:
         """Return what the request's words tell: a workflow, hosts, source types, times."""
@@ -117,30 +231,30 @@ class Planner:
         return plan.with_config({**self.defaults, **own, **given})
 
 
-def with_demands(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
-    """Return the plan with what its specialists take: exclusive ones all, CPU-bound ones a core.
-
-    Raises:
-        PlanError: such a task stands in a group beside others, and the plan refuses that.
-    """
-    alone = {name for name, item in specialists.items() if item.exclusive}
-    if problems := check_exclusives(plan, alone):
-        raise PlanError(problems)
-    busy = {name for name, item in specialists.items() if item.cpu_bound}
-    changed = tuple(_with_demand(task, task.specialist in alone, task.specialist in busy) for task in plan.tasks)
-    plan = plan.model_copy(update={"tasks": changed})
-    if CPU in plan.config.pools or not any(task.specialist in busy for task in plan.tasks):
-        return plan
-    return plan.with_config({"pools": {**plan.config.pools, CPU: float(os.cpu_count() or 1)}})
+def _no_plan(planned: Planned) -> FanwiseError:
+    """Return why there is no plan, for a person: neither the model made one, nor can the rules."""
+    if planned.is_servers:
+        return FanwiseError(f"planning failed: {planned.fault}")
+    told = f"the model's answer can't be used, also after it was asked to correct it: {planned.fault}"
+    return PlanError([Problem(told), Problem(NO_RULES)], "planning failed")
 
 
-def _with_demand(task: Task, is_exclusive: bool, is_busy: bool) -> Task:
-    update: dict[str, Any] = {}
-    if is_exclusive and task.exclusive is None:
-        update["exclusive"] = True
-    if is_busy and CPU not in task.needs:
-        update["needs"] = {**task.needs, CPU: 1.0}
-    return task.model_copy(update=update) if update else task
+def given_params(state: State, context: RunContext | None) -> dict[str, Any]:
+    """Return what a run is given beside its request, the context's log with it."""
+    params = dict(state.get("params") or {})
+    if context is not None and context.events is not None:
+        params.setdefault("events", context.events)
+    return params
+
+
+def known_seconds(context: RunContext | None) -> dict[str, float]:
+    """Return what tasks of each specialist usually take, in seconds, as far as the context tells."""
+    known = (context.estimates if context is not None else None) or {}
+    return {key: float(estimate["p50"]) for key, estimate in known.items()}
+
+
+def _asks(state: State) -> bool:
+    return bool((state.get("request") or "").strip())
 
 
 def _estimates(plan: Plan, known: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
@@ -148,21 +262,3 @@ def _estimates(plan: Plan, known: Mapping[str, Mapping[str, float]]) -> dict[str
     specialists = {task.specialist for task in plan.tasks}
     own = {f"{task.specialist}:{task.id}" for task in plan.tasks}
     return {key: dict(estimate) for key, estimate in known.items() if key in specialists or key in own}
-
-
-def unknown_tasks(plan: Plan, specialists: Collection[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the results of tasks that are skipped because their specialists do not exist, and warnings.
-
-    Raises:
-        PlanError: there are such tasks, and the plan does not say that they are to be skipped.
-    """
-    if plan.config.unknown_specialist == "error" and (problems := check_specialists(plan, specialists)):
-        raise PlanError(problems)
-    unknown = [task for task in plan.tasks if task.specialist not in specialists]
-    skipped = {t.id: skipped_result(t.id, t.specialist, f"unknown specialist {t.specialist!r}") for t in unknown}
-    return skipped, [f"task {t.id!r} is skipped: there is no specialist {t.specialist!r}" for t in unknown]
-
-
-def skipped_result(task_id: str, specialist: str, reason: str) -> dict[str, Any]:
-    """Return the result of a task that is not run."""
-    return TaskResult(task_id=task_id, specialist=specialist, status="skipped", error=reason).model_dump(mode="json")

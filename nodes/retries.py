@@ -12,7 +12,7 @@ from tenacity.wait import wait_base, wait_exponential, wait_random_exponential
 from ..schema.policy import Retry
 from .attempt import AttemptCut, AttemptTimedOut
 from .specialist import RetryOn
-from .throttling import asked_to_wait
+from .throttling import AtLeastAsked, asked_to_wait
 
 
 async def retrying(
@@ -48,26 +48,13 @@ async def retrying(
 
     strategy = AsyncRetrying(
         stop=stop_after_attempt(policy.max_attempts),
-        wait=_AtLeastAsked(_wait(policy)),
+        wait=AtLeastAsked(_wait(policy)),
         retry=retry_if_exception(is_worth_it),
         before_sleep=tell,
         sleep=pause,
         reraise=True,
     )
     return await strategy(once)
-
-
-class _AtLeastAsked(wait_base):
-    """Waits as long as a policy says, and as a refusing server asks for."""
-
-    def __init__(self, policy: wait_base) -> None:
-        self._policy = policy
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Return the seconds before the next attempt."""
-        error = retry_state.outcome.exception() if retry_state.outcome is not None else None
-        asked = asked_to_wait(error) if error is not None else None
-        return max(float(self._policy(retry_state)), asked or 0.0)
 
 
 def _wait(policy: Retry) -> wait_base:

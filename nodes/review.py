@@ -86,7 +86,8 @@ def task_question(
         text = "May this task run? approve it, edit its input, respond to skip it, or reject it"
     else:
         text = "Is this output right? approve it, edit it, respond with a comment for another attempt, or reject it"
-    described = f"{task['id']}: {task['description']}" if task.get("description") else task["id"]
+    words = [task[name] for name in ("title", "description") if task.get(name)]
+    described = ": ".join((task["id"], "\n".join(words))) if words else task["id"]
     return make_question(
         "before" if when == "before" else "after",
         task["specialist"],

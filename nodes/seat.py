@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..schema.progress import ProgressEvent
+
+if TYPE_CHECKING:
+    from .head_start import HeadStart
 
 Admission = Literal["start", "skip", "cancel", "suspend"]
 """What the scheduler says to a branch that waits."""
@@ -22,6 +25,10 @@ class Seat(Protocol):
     """Why the work was cut short from outside; empty if it was not."""
     unneeded: bool
     """Whether it was because what needed the task went on without it."""
+    no_occasion: bool
+    """Whether it is skipped since there is nothing for it to do: it is for failures, and nothing failed."""
+    ahead: HeadStart | None
+    """The task's first attempt, where that began before its branch; whoever takes it ends it or awaits it."""
     estimates: Mapping[str, Mapping[str, Any]]
     """What attempts took before: specialist -> `p50` and `p95` in seconds, and `n`, how many were seen."""
 
@@ -46,11 +53,14 @@ class Seat(Protocol):
     def working(self, end: Callable[[], None] | None) -> None:
         """Tell how to end the work that goes on, so that the deadline can; `None` when it is over."""
 
+    def give_up(self, reason: str) -> None:
+        """End the whole run: no other task would fare better."""
+
     def refused(self, wait_s: float) -> None:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""
 
-    def spent(self, tokens: float) -> None:
-        """Tell what an attempt used."""
+    def spent(self, usage: Mapping[str, Any]) -> None:
+        """Tell what an attempt used: tokens and cost."""
 
     def passed(self) -> None:
         """Tell that an attempt succeeded."""

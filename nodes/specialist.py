@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from ..schema.errors import FanwiseError
+from ..schema.policy import Retry
+from .held import Held
 
 if TYPE_CHECKING:  # to name and check specialists must not take the half second that importing LangChain takes
     from langchain_core.runnables import Runnable
@@ -40,7 +44,9 @@ PROGRAMMING_ERRORS: tuple[type[BaseException], ...] = (
 
 
 def default_retry_on(error: BaseException) -> bool:
-    """Tell whether an error is worth another attempt: any but a programming error."""
+    """Tell whether an error is worth another attempt: any but a programming error, or a model's that says it is not."""
+    if isinstance(retryable := getattr(error, "is_retryable", None), bool):
+        return retryable  # LangChain's `ModelError`
     return isinstance(error, Exception) and not isinstance(error, PROGRAMMING_ERRORS)
 
 
@@ -60,6 +66,20 @@ class Specialist:
     """Whether its tasks work beside nothing else, unless they say otherwise."""
     cpu_bound: bool = False
     """Whether its tasks keep a core busy: no more of them work than there are cores which others leave free."""
+    pure: bool = False
+    """Whether it only reads, and may do the same twice: its tasks may start while the plan is still being written."""
+    input_schema: Mapping[str, Any] | None = None
+    """JSON schema of its tasks' input; told to planners, and plans that do not fit it are refused."""
+    retry: Retry | None = None
+    """Further attempts for its tasks where neither they nor the plan say anything."""
+    model: str | None = None
+    """The chat model that it works with, by the name that rates and prices use."""
+    lacks: str = ""
+    """What it needs and does not have, with what to do about it; plans with tasks for it are refused."""
+    lacks_for: Callable[[Any], str] | None = None
+    """The same for a task with this input: what it would need and does not have, or nothing."""
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """Fields of the input that tasks of a model's plan may not set freely, by name."""
 
     def __post_init__(self) -> None:
         if not (callable(self.work) or is_runnable(self.work)):
@@ -88,6 +108,9 @@ def specialist(
     tags: Collection[str] = (),
     exclusive: bool | None = None,
     cpu_bound: bool = False,
+    pure: bool = False,
+    input_schema: Mapping[str, Any] | type[BaseModel] | None = None,
+    retry: Retry | None = None,
 ) -> Callable[[Callable[..., Any]], Specialist]:
     """Turn a sync or async function into a specialist.
 
@@ -104,12 +127,16 @@ def specialist(
         tags: what it is; `test` makes it exclusive.
         exclusive: whether its tasks work beside nothing else; by default those tagged as tests.
         cpu_bound: whether its tasks keep a core busy; each takes a unit of the pool `cpu`.
+        pure: whether it only reads, and may do the same twice: its tasks may start while a model writes the plan.
+        input_schema: what its tasks' input has to be: a pydantic model or a JSON schema.
+        retry: further attempts where neither the task nor the plan says anything.
     """
+    schema = input_schema.model_json_schema() if isinstance(input_schema, type) else input_schema
 
     def decorate(work: Callable[..., Any]) -> Specialist:
         text = description or (inspect.getdoc(work) or "").split("\n\n")[0]
         alone = TEST in tags if exclusive is None else exclusive
-        return Specialist(name, work, text, _retry_predicate(retry_on), alone, cpu_bound)
+        return Specialist(name, work, text, _retry_predicate(retry_on), alone, cpu_bound, pure, schema, retry)
 
     return decorate
 

@@ -5,14 +5,18 @@ Chat models of LangChain are counted by themselves, wherever an attempt calls th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.tracers.context import register_configure_hook
+
+from ..models.prices import NO_PRICES, Prices
+from ..reducers.usage import added
 
 COUNTS = ("input_tokens", "output_tokens", "total_tokens")
 """What is counted, in the words of LangChain's usage metadata."""
@@ -28,11 +32,23 @@ class Used:
     models: UsageMetadataCallbackHandler = field(default_factory=UsageMetadataCallbackHandler)
     told: dict[str, float] = field(default_factory=dict)
     """What the work itself said."""
+    prices: Prices = NO_PRICES
+    """What models cost; models without a price cost nothing that is counted."""
+    warnings: list[str] = field(default_factory=list)
+    """What the work says that did not go as it should, and harmed nothing."""
 
     def total(self) -> dict[str, Any] | None:
         """Return the sums, and those of each model; `None` where nothing was used."""
-        by_model = {name: {k: used.get(k, 0) for k in COUNTS} for name, used in self.models.usage_metadata.items()}
+        by_model = {name: self._counted(name, used) for name, used in self.models.usage_metadata.items()}
         return added(self.told, *({**used, "by_model": {name: used}} for name, used in by_model.items()))
+
+    def _counted(self, model: str, used: UsageMetadata) -> dict[str, float]:
+        counts: dict[str, float] = {name: used.get(name, 0) for name in COUNTS}  # type: ignore[misc]
+        if cached := (used.get("input_token_details") or {}).get("cache_read"):
+            counts["cached_input_tokens"] = cached
+        if (price := self.prices.of(model)) is not None:
+            counts["cost"] = price.of(counts)
+        return counts
 
 
 _USED: ContextVar[Used | None] = ContextVar("fanwise_used", default=None)
@@ -47,6 +63,13 @@ def counted(used: Used) -> Iterator[None]:
     finally:
         _MODELS.reset(models)
         _USED.reset(told)
+
+
+def report_warning(text: str) -> None:
+    """Tell, from a specialist at work, what a person should know of it; it becomes a warning of the run, once."""
+    used = _USED.get()
+    if used is not None and text not in used.warnings:
+        used.warnings.append(text)
 
 
 def report_usage(*, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> None:
@@ -70,15 +93,3 @@ def report_usage(*, input_tokens: int = 0, output_tokens: int = 0, cost: float =
     ):
         if amount:
             used.told[name] = used.told.get(name, 0) + amount
-
-
-def added(*parts: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the sum of several usages; `None` where there is nothing in them."""
-    total: dict[str, Any] = {}
-    for part in parts:
-        for name, amount in (part or {}).items():
-            if isinstance(amount, Mapping):
-                total[name] = added(total.get(name), amount)
-            else:
-                total[name] = total.get(name, 0) + amount
-    return total or None

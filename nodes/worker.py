@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime, get_runtime
 
-from ..schema.progress import TaskFinished, TaskPaused
+from ..schema.progress import TaskFinished, TaskGaveResult, TaskPaused
 from ..schema.results import Decision
 from ..schema.review import Question, from_args
 from ..schema.skip import Skip
+from ..schema.words import listed
+from ..tracing.log import at_work
+from ..tracing.spans import Span, waited
+from ..tracing.streaming import wants
 from .account import Account
 from .aggregator import Aggregation, Means
 from .attempt import AttemptCut, run_attempt
 from .call import Occasion
-from .conditions import ConditionError, prepared, skippable
+from .conditions import ConditionError, WhenIsFalse, prepared, skippable
 from .effort import Effort, Worker, describe, queue_again
 from .outputs import Outputs
 from .review import Asker, ask, moment, task_question
 from .seat import Admission, Seat
 from .steps import durable, in_line
+
+if TYPE_CHECKING:
+    from .head_start import HeadStart
 
 TakeSeat = Callable[[Mapping[str, Any], Runtime[Any], RunnableConfig], Seat]
 """Gives a branch its place on the board; called before the branch's first await."""
@@ -65,34 +73,61 @@ class Branch:
         """Return the update of the graph's state: this task's result."""
         try:
             result = await self._result()
+            if self.seat.ahead is not None:
+                result = await self._let_go(self.seat.ahead, result)
             if result["status"] == "cancelled" and self.seat.unneeded:
                 result = {**result, "by_choice": True}
             kept = await self.outputs.put_away(result)
         except BaseException as stop:
             self._tell_pause(stop)
+            if self.seat.ahead is not None:
+                self.seat.ahead.cut()
             self.seat.vacate()
             raise
+        if wants(self.config, "results"):
+            self.seat.emit(TaskGaveResult(type="task_result", task_id=self.task["id"], result=result))
         self._tell_end(result, *self.seat.settle(result))
         update: dict[str, Any] = {"results": {self.task["id"]: kept}}
         if self.account.warnings:
             update["warnings"] = self.account.warnings
         return update
 
+    async def _let_go(self, ahead: HeadStart, result: dict[str, Any]) -> dict[str, Any]:
+        """End work that began before the branch, and that the branch had no use for."""
+        self.seat.ahead = None
+        await ahead.discard(self.account, f"the task was {result['status']}")
+        return {**result, "usage": self.account.usage}
+
     async def _result(self) -> dict[str, Any]:
-        admission = await self.seat.admitted()
+        admission = await self._admitted()
         if admission != "start":
             return self._not_started(admission)
         try:
             self.task = await prepared(self.task, self.seat.results(), self.outputs)
             return await self._work()
         except Skip as skip:
+            if isinstance(skip, WhenIsFalse):
+                self.account.warnings += skip.warnings
             return {**self._ended("skipped", error=skip.reason), "by_choice": True}
         except ConditionError as error:
             return self._ended("failed", error=str(error))
 
+    async def _admitted(self) -> Admission:
+        """Wait for the dependencies and a slot."""
+        clock, needs = asyncio.get_running_loop().time, self.seat.open()
+        begun = clock()
+        admission = await self.seat.admitted()
+        over = clock()
+        ready_at = over if self.seat.ready_at is None else max(self.seat.ready_at, begun)
+        why = f"waits for {listed(needs)}"
+        waited(self.config, why, ready_at - begun, ended_s_ago=over - ready_at, why="dependencies", tasks=needs)
+        waited(self.config, "waits for a slot", over - ready_at, why="slot")
+        return admission
+
     def _not_started(self, admission: Admission) -> dict[str, Any]:
         if admission == "skip":
-            return self._ended("skipped", error=self.seat.reason)
+            idle = {"by_choice": True, "no_occasion": True} if self.seat.no_occasion else {}
+            return {**self._ended("skipped", error=self.seat.reason), **idle}
         if admission == "cancel":
             return self._ended("cancelled", error=f"not started: {self.seat.reason}")
         raise GraphInterrupt(())  # suspend: LangGraph saves nothing for it, and runs it again on resume
@@ -185,7 +220,10 @@ class Branch:
         self.seat.release()
         self.seat.emit(TaskPaused(type="task_paused", task_id=self.task["id"], review=question["review"]))
         try:
-            answer = await run_attempt(asker(question), None, self.seat)
+            async with Span(
+                get_config(), "waits for a person", tags=("wait", "wait:person"), metadata={"wait": "person"}
+            ):
+                answer = await run_attempt(asker(question), None, self.seat)
         except AttemptCut:
             raise
         except Exception as error:
@@ -227,7 +265,7 @@ class Combining(Branch):
 
     def __init__(self, send: Mapping[str, Any], *rest: Any, means: Means) -> None:
         super().__init__(send, *rest)
-        self.aggregation = Aggregation(send, self.account, self.seat, self.outputs, means)
+        self.aggregation = Aggregation(send, self.account, self.seat, self.outputs, means, self.config)
 
     async def _result(self) -> dict[str, Any]:
         result = await self.aggregation.result()
@@ -262,6 +300,8 @@ def make_node(
         bounded = is_sync or config.get("max_concurrency") is not None  # a step would wait for its branch to end
         outputs = Outputs.of(runtime, config, keep_apart)
         given = (send, seat, runtime, config, workers, in_line if bounded else durable, outputs)
-        return await (Combining(*given, means=means) if "aggregate" in send["task"] else Branch(*given)).run()
+        branch = Combining(*given, means=means) if "aggregate" in send["task"] else Branch(*given)
+        with at_work(config.get("configurable", {}).get("thread_id"), send["task"]["id"]):
+            return await branch.run()
 
     return work

@@ -29,7 +29,7 @@ class WaitInput(BaseModel):
     hang: bool = False
 
 
-@specialist("wait", description="Sleeps, then returns what it is told to: a stand-in for real work.")
+@specialist("wait", description="Sleeps, then returns what it is told to: a stand-in for real work.", pure=True)
 async def wait(task: Task, results: Mapping[str, TaskResult], attempt: int) -> Any:
     """Sleep `seconds`, then return `output` (default: the task's id and the ids of its dependencies' results)."""
     try:

@@ -13,7 +13,7 @@ from ...schema.results import Finding, Severity, Summary
 from .merge import gather, merge, rank
 from .reading import read_block, readings, unasked, window
 from .render import answer, not_checked, render
-from .text import sentence
+from .text import clean, sentence
 from .views import SEVERITIES, View, plan_tasks, views
 
 __all__ = ["Summarizer", "summarize"]
@@ -63,7 +63,8 @@ def summarize(
     read = readings(tasks)
     missing = unasked(read)
     nowhere = not findings and any(r.asked and not r.asked.events for r in read)
-    said = answer(findings, tasks, focus, known=not any(r.asked and r.asked.unknown for r in read))
+    known = not any(r.asked and r.asked.unknown for r in read)
+    said = answer(findings, tasks, focus, known=known, needed=_lacking(tasks, plan))
     looked = window(read, request)
     said = f"{looked}: {said}" if looked and said else sentence(looked) or said
     text = render(
@@ -84,6 +85,18 @@ def summarize(
         impact=impact,
         not_checked=unchecked,
     )
+
+
+def _lacking(tasks: Sequence[View], plan: Mapping[str, Any] | None) -> int:
+    """Return how many successes a run needed that failed for having fewer; 0 where that is not why."""
+    given = plan.get("config") if plan is not None else None
+    config = given if isinstance(given, Mapping) else {}
+    if config.get("on_failure") != "soft":
+        return 0
+    enough = int(config.get("min_success") or 1)
+    optional = {clean(str(task.get("id"))) for task in plan_tasks(plan) if task.get("required") is False}
+    failed = any(not (task.ok or task.by_choice) for task in tasks if task.task_id not in optional)
+    return enough if failed and sum(task.ok for task in tasks) < enough else 0
 
 
 def _asked(plan: Mapping[str, Any] | None) -> str | None:

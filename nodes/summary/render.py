@@ -19,7 +19,13 @@ OUTPUTS = 12
 """Tasks whose outputs are written out."""
 
 LINES = 60
-"""Lines of the whole text, at most."""
+"""Lines of the whole text, at most; more where many tasks failed."""
+
+NOT_DONE, FAILURES = 10, 50
+"""Tasks without an answer that are written out, and failed ones among them: these stand first."""
+
+ALL = "`fanwise show` lists them all"
+"""Where the rest is."""
 
 _ENDED = {
     "failed": "failed",
@@ -42,21 +48,23 @@ _MANY = {
 
 
 def not_checked(tasks: Sequence[View]) -> tuple[str, ...]:
-    """Return what gave no answer, each with its reason."""
+    """Return what gave no answer, each with its reason; what failed stands first."""
     found = []
-    for task in tasks:
+    for task in sorted(tasks, key=lambda task: not task.failed):
         if not task.ok:
             reason = f": {shorten(task.error, 240)}" if task.error else ""
-            found.append(f"{task.task_id} {_ENDED.get(task.status, task.status)}{reason}")
+            found.append(f"{task.label} {_ENDED.get(task.status, task.status)}{reason}")
         elif task.report and task.report.status == "not_applicable":
-            found.append(f"{task.task_id} does not apply here: {shorten(task.report.reason, 240) or 'no reason given'}")
+            found.append(f"{task.label} does not apply here: {shorten(task.report.reason, 240) or 'no reason given'}")
         elif task.fallback:
             reason = f": {shorten(task.error, 240)}" if task.error else ""
-            found.append(f"{task.task_id} gave its fallback{reason}")
+            found.append(f"{task.label} gave its fallback{reason}")
     return tuple(found)
 
 
-def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None, *, known: bool = True) -> str:
+def answer(
+    findings: Sequence[Finding], tasks: Sequence[View], focus: str | None, *, known: bool = True, needed: int = 0
+) -> str:
     """Return the direct answer: what was found about what was asked, or what there is instead.
 
     Args:
@@ -64,19 +72,20 @@ def answer(findings: Sequence[Finding], tasks: Sequence[View], focus: str | None
         tasks: what ran.
         focus: what the request is about.
         known: whether the log has events of that; if not, that nothing was found about it says nothing.
+        needed: successes that the run needed and does not have.
     """
     checks = [task for task in tasks if task.report]
     said = " ".join(_said(checks, "answer")[:3])
     if findings:
         lead = _found(findings, focus, known)
         lead = lead if not said or any(is_about(f, focus) for f in findings) else f"{clean(said, 600)} {lead}"
-        return " ".join(part for part in (lead, _failed(tasks)) if part)
+        return " ".join(part for part in (lead, _failed(tasks), _lacking(tasks, needed)) if part)
     if not tasks:
         return "There are no results: no task has run."
     done = sum(task.ok for task in tasks)
     if not checks:
-        return f"{done} of {_tasks(len(tasks))} succeeded{_others(tasks)}."
-    ended = " ".join(part for part in (_failed(tasks), _unended(tasks)) if part)
+        return f"{done} of {_tasks(len(tasks))} succeeded{_others(tasks)}{_wanted(needed)}."
+    ended = " ".join(part for part in (_failed(tasks), _unended(tasks), _lacking(tasks, needed)) if part)
     return f"{ended} {_nothing(checks, said, focus if known else None)}".strip()
 
 
@@ -96,12 +105,22 @@ def _nothing(checks: Sequence[View], said: str, focus: str | None) -> str:
     ) + aside
 
 
+def _wanted(needed: int) -> str:
+    return f"; {needed} {'was' if needed == 1 else 'were'} needed (min_success)" if needed else ""
+
+
+def _lacking(tasks: Sequence[View], needed: int) -> str:
+    """Return a sentence on the successes that the run lacks; empty if it has enough."""
+    done = sum(task.ok for task in tasks)
+    return f"{done} of {_tasks(len(tasks))} succeeded{_wanted(needed)}." if needed else ""
+
+
 def _failed(tasks: Sequence[View]) -> str:
     """Return a sentence on the tasks that failed and why; empty if none did."""
-    failed = [task for task in tasks if task.status in ("failed", "timed_out")]
+    failed = [task for task in tasks if task.failed]
     if not failed:
         return ""
-    named = "; ".join(f"{task.task_id}: {clean(task.error or _ENDED[task.status], 120)}" for task in failed[:3])
+    named = "; ".join(f"{task.label}: {clean(task.error or _ENDED[task.status], 120)}" for task in failed[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
     return sentence(f"{len(failed)} of {_tasks(len(tasks))} failed: {named}{more}")
 
@@ -198,16 +217,16 @@ def render(
         blocks.append([head if findings or any(t.report for t in tasks) else "Results:", *outputs])
     if unchecked:
         head = "Not checked:" if any(task.report for task in tasks) else "Not done:"
-        blocks.append([head, *_capped([f"- {sentence(line)}" for line in unchecked], 10)])
+        blocks.append([head, *not_done(unchecked, sum(task.failed for task in tasks))])
     if warnings:
         blocks.append(
             ["Warnings:", *_capped([f"- {sentence(shorten(text, 300))}" for text in dict.fromkeys(warnings)], 6)]
         )
     lines = "\n\n".join("\n".join(block) for block in blocks).split("\n")
     tail = ["", *read] if read else []
-    room = LINES - len(tail)
+    room = LINES + max(0, min(FAILURES, sum(task.failed for task in tasks)) - NOT_DONE) - len(tail)
     if len(lines) > room:
-        lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines; the full report has all of it."]
+        lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines; `fanwise show` has all of it."]
     return "\n".join([*lines, *tail])
 
 
@@ -227,9 +246,11 @@ def _findings(findings: Sequence[Finding], lead: str) -> list[str]:
 
 
 def _outputs(tasks: Sequence[View]) -> list[str]:
+    """Return the outputs, where there are too many those that nothing was made of before all others."""
     plain = [task for task in tasks if task.ok and task.report is None]
-    shown = [f"- {task.task_id}: {_short(task)}" for task in plain[:OUTPUTS]]
-    return shown if len(plain) <= OUTPUTS else [*shown, f"… and {len(plain) - OUTPUTS} more."]
+    if len(plain) > OUTPUTS:
+        plain.sort(key=lambda task: not task.is_end)
+    return _capped([f"- {task.label}: {_short(task)}" for task in plain], OUTPUTS, f"; {ALL}")
 
 
 def _short(task: View) -> str:
@@ -241,5 +262,10 @@ def _short(task: View) -> str:
     return shorten(json.dumps(output, ensure_ascii=False, default=str), 240)
 
 
-def _capped(lines: list[str], limit: int) -> list[str]:
-    return lines if len(lines) <= limit else [*lines[:limit], f"… and {len(lines) - limit} more."]
+def not_done(lines: Sequence[str], failed: int) -> list[str]:
+    """Return what gave no answer as list items, the failed ones, which stand first, as far as there is room."""
+    return _capped([f"- {sentence(line)}" for line in lines], max(NOT_DONE, min(FAILURES, failed)), f"; {ALL}")
+
+
+def _capped(lines: list[str], limit: int, where: str = "") -> list[str]:
+    return lines if len(lines) <= limit else [*lines[:limit], f"… and {len(lines) - limit} more{where}."]

@@ -32,11 +32,27 @@ class View:
     report: CheckReport | None
     """What it returned, if that is a check's report or looks like one."""
     fallback: bool = False
+    title: str = ""
+    """What the plan calls it, if that is not its id alone."""
+    is_end: bool = True
+    """Whether no other task of the plan depends on it."""
+    by_choice: bool = False
+    """Whether it did not run, or not to its end, by choice."""
+
+    @property
+    def label(self) -> str:
+        """Its id, and its title where it has one."""
+        return f"{self.task_id} ({self.title})" if self.title else self.task_id
 
     @property
     def ok(self) -> bool:
         """Whether the task succeeded."""
         return self.status == "succeeded"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed or timed out."""
+        return self.status in ("failed", "timed_out")
 
 
 def views(results: Any, plan: Mapping[str, Any] | None = None) -> list[View]:
@@ -53,6 +69,12 @@ def views(results: Any, plan: Mapping[str, Any] | None = None) -> list[View]:
         found.pop(name) if name in found else View(clean(name), "pending", None, None, None)
         for name in dict.fromkeys(ids)
     ]
+    needed = {str(need) for task in plan_tasks(plan) for need in task.get("depends_on") or ()}
+    for name, view in zip(dict.fromkeys(ids), ordered, strict=True) if needed else ():
+        view.is_end = name not in needed
+    titles = {str(task.get("id")): str(task["title"]) for task in plan_tasks(plan) if task.get("title")}
+    for name, view in zip(dict.fromkeys(ids), ordered, strict=True) if titles else ():
+        view.title = clean(titles.get(name, ""), 80)
     return [*ordered, *found.values()]
 
 
@@ -84,7 +106,9 @@ def _view(name: str, value: Any) -> View:
         status = str(value["status"])
         task_id = clean(str(value.get("task_id") or name))
         report = as_report(output) if status == "succeeded" else None
-        return View(task_id, status, output, None if error is None else str(error), report, bool(value.get("fallback")))
+        told = None if error is None else str(error)
+        fallback, by_choice = bool(value.get("fallback")), bool(value.get("by_choice"))
+        return View(task_id, status, output, told, report, fallback, by_choice=by_choice)
     return View(clean(name), "succeeded", value, None, as_report(value))
 
 

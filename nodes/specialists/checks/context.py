@@ -19,9 +19,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ....events.ending import coming
 from ....events.protocol import EventStore, StoreInfo, Where
 from ....schema.plan import Task
 from ....schema.results import CheckReport, Finding, TaskResult
+from ...held import LOG
 from ...specialist import Specialist, specialist
 from ...summary.reading import READ, Asked
 from .reading import reading
@@ -170,7 +172,6 @@ def check(
     """
 
     def decorate(look: Callable[[Context], CheckReport]) -> Specialist:
-        @specialist(name, description=description)
         def work(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
             context = open_context(name, task.input, results)
             if context.info.events < min_events or context.info.start is None:
@@ -179,7 +180,7 @@ def check(
                 return context.not_applicable("no event lies in the time that is asked about, nor before it")
             return look(context)
 
-        return work
+        return replace(specialist(name, description=description)(work), held={"events": LOG})
 
     return decorate
 
@@ -228,7 +229,8 @@ def open_context(name: str, given: Any, results: Mapping[str, TaskResult]) -> Co
 
 def open_events(location: str) -> EventStore:
     """Open an event store, which checks of one log share and so do not close; what reads files is slow to import."""
-    from ....events.open import open_events as opened
+    with coming():
+        from ....events.open import open_events as opened
 
     store: EventStore = opened(location)
     return store

@@ -1,0 +1,1 @@
+"""Specialists that work with a chat model."""
