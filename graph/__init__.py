@@ -2,9 +2,28 @@
 
 from ..nodes.specialist import Specialist, specialist
 from ..nodes.usage import report_usage
+from ..reducers.own import Reducer, reducer
+from ..schema.propose import Propose
 from ..schema.skip import Skip
 from .builder import build_graph
 from .explain import Explanation, explain
+from .history import MemoryHistory
+from .history_places import open_history
 from .run import arun, run
 
-__all__ = ["Explanation", "Skip", "Specialist", "arun", "build_graph", "explain", "report_usage", "run", "specialist"]
+__all__ = [
+    "Explanation",
+    "MemoryHistory",
+    "Propose",
+    "Reducer",
+    "Skip",
+    "Specialist",
+    "arun",
+    "build_graph",
+    "explain",
+    "open_history",
+    "reducer",
+    "report_usage",
+    "run",
+    "specialist",
+]

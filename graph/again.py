@@ -208,6 +208,7 @@ async def _send_again(
         "groups": groups,
         "superstep": state.values.get("superstep", 0) + 1,
         "deadline_at": None if seconds is None else time.time() + seconds,
+        "rounds_over": None,
         "status": "running",
         "summary": {},
         "metrics": {},
@@ -244,7 +245,8 @@ def _with_output(state: _State, task_id: str, value: Any) -> dict[str, Any]:
     specialist = next(task["specialist"] for task in state.values["plan"]["tasks"] if task["id"] == task_id)
     before = state.results.get(task_id) or {"task_id": task_id, "specialist": specialist, "status": "succeeded"}
     edited = Review(when="after", decision="edit", message="edited by hand").model_dump(mode="json")
-    changed = {"status": "succeeded", "output": value, "error": None, "fallback": False, "by_choice": False}
+    changed = {"status": "succeeded", "output": value, "error": None}
+    changed |= dict.fromkeys(("fallback", "by_choice", "no_occasion"), False)
     reviews = [*before.get("reviews", ()), edited]
     return TaskResult.model_validate({**before, **changed, "reviews": reviews}).model_dump(mode="json")
 

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 from langgraph.runtime import RunControl
 
+from ..nodes.head_start import HeadStart
 from ..nodes.seat import Admission
-from ..schema.progress import PoolChanged, ProgressEvent, TaskQueued
+from ..schema.progress import BudgetUsed, PoolChanged, ProgressEvent, TaskQueued
 from ..schema.results import standing
-from .gates import SHARED
+from .budget import Budget
+from .gates import GATES
 from .pressure import CPU
 from .resources import demand_of
-from .rules import FAILED
+from .rules import FAILED, Group
 from .schedule import Schedule, gate_rates, limits_of
 from .seat import AGAIN, Result, Seat
 from .traffic import Traffic
@@ -70,10 +72,10 @@ class Board:
         self._alarm: asyncio.TimerHandle | None = None
         offset = self._loop.time() - time.time()
         last = run.get("last_start")
-        gates = SHARED
+        gates = GATES.get()
         gates.configure(gate_rates(run))
         self._schedule = Schedule(limits_of(run), None if last is None else last + offset, gates)
-        self.traffic = Traffic(self._schedule, self._on_traffic)
+        self.traffic = Traffic(self._schedule, gates, self._on_traffic)
         self._alone: dict[str, Mapping[str, Sequence[str]]] = {}
         self._cancelled: dict[str, str] = {}
         self._released: dict[str, set[str]] = {}
@@ -82,22 +84,26 @@ class Board:
         self._optional: Collection[str] = run.get("optional", ())
         if (failed := run.get("failed")) is not None:
             self._stopped = ("skip", _failed_fast(failed))
+        self._budget = Budget.of(run.get("budget") or {})
+        if self._budget is not None and (over := self._budget.over) is not None:
+            self._stopped = self._stopped or ("skip", over)
         deadline = run.get("deadline_at")
         self._deadline = None if deadline is None else deadline + offset
 
-    def enter(self, send: Mapping[str, Any], branch: str = "") -> Seat:
+    def enter(self, send: Mapping[str, Any], branch: str = "", ahead: HeadStart | None = None) -> Seat:
         """Take a place for the task in `send`. Must be called before the branch's first await.
 
         Args:
             send: what the branch was sent.
             branch: LangGraph's id of the branch.
+            ahead: the task's first attempt, where that began before.
         """
         task, known = send["task"], send.get("results") or {}
         if self._deadline is not None and self._deadline <= self._loop.time():
             self._stopped = ("cancel", DEADLINE)
         elif self._deadline is not None and self._alarm is None:
             self._alarm = self._loop.call_at(self._deadline, self._on_deadline)
-        seat = self._seats[task["id"]] = Seat(self, send, branch)
+        seat = self._seats[task["id"]] = Seat(self, send, branch, ahead)
         if seat.is_watching:
             self._watching.append(seat)
             self._alone[seat.task_id] = send.get("alone") or {}
@@ -112,6 +118,8 @@ class Board:
                 demand=demand_of(task, self._schedule.limits.pools),
                 priority=task.get("priority", 0),
                 after=seat.after,
+                at_work=ahead is not None,
+                group=Group(*send["behind_group"]) if "behind_group" in send else None,
             )
         if CPU in (task.get("needs") or {}):
             self.traffic.watch_cores()
@@ -171,10 +179,14 @@ class Board:
         """Stop the run where a required task has failed: what runs is cancelled, what waits is skipped."""
         if status not in FAILED:
             return
-        self._stopped = ("skip", _failed_fast(task_id))
+        self.give_up(task_id, _failed_fast(task_id))
+
+    def give_up(self, task_id: str, reason: str) -> None:
+        """End the run for a task: what runs beside it is cancelled, what waits is skipped."""
+        self._stopped = self._stopped or ("skip", reason)
         for seat in list(self._seats.values()):
             if seat.task_id != task_id:
-                seat.cut_short(_failed_fast(task_id), "skip")
+                seat.cut_short(reason, "skip")
 
     def vacate(self, task_id: str) -> None:
         """Record that a branch ends without a result; those that can't go on without it suspend."""
@@ -186,6 +198,14 @@ class Board:
     def take_more(self, task_id: str) -> bool:
         """Take for a task what it holds once more, if nothing waits for it and it is free."""
         return self._schedule.take_again(task_id, f"{task_id}{AGAIN}")
+
+    def spent(self, task_id: str, usage: Mapping[str, Any]) -> None:
+        """Count what a task's attempt used; nothing more starts once the run's budget is used up."""
+        self.traffic.spent(task_id, usage.get("total_tokens", 0))
+        if self._budget is not None and (over := self._budget.spend(usage)) is not None:
+            self._stopped = self._stopped or ("skip", over)
+            self.emit(BudgetUsed(type="budget_used", why=over))
+            self.wake()
 
     def _on_traffic(self, event: PoolChanged) -> None:
         self.emit(event)
@@ -225,6 +245,8 @@ class Board:
                 self.results[task_id] = result
                 self.completed += 1
                 self._schedule.settle(task_id, standing(result))
+                if self._budget is not None and (over := self._budget.spend(result.get("usage") or {})) is not None:
+                    self._stopped = self._stopped or ("skip", over)
             if self._fails_fast and self._stopped is None and task_id not in self._optional:
                 self._fail_fast(task_id, result["status"])
             for other in result.get("let_go", ()):
@@ -254,6 +276,7 @@ class Board:
             seat.ready_at = self._loop.time()
             seat.emit(TaskQueued(type="task_queued", task_id=task_id))
         for skip in decision.skip:
+            self._seats[skip.task_id].no_occasion = skip.no_occasion
             self._seats[skip.task_id].decide("skip", skip.reason)
         for task_id in decision.start:
             reason = self._cancelled.get(task_id)

@@ -19,16 +19,20 @@ class Boards:
     def __init__(self) -> None:
         self._boards: WeakValueDictionary[tuple[int, str], Board] = WeakValueDictionary()
 
-    def board(self, runtime: Runtime[Any], send: Mapping[str, Any], load_earlier: LoadEarlier | None) -> Board:
-        """Return the board of this attempt at this superstep; the first branch makes it.
+    def find(self, runtime: Runtime[Any], superstep: str) -> Board | None:
+        """Return the board of this attempt at this superstep, if there is one.
 
         `runtime.control` is made anew for each invocation and handed down to sub-graphs; the board holds a reference
         to it, so that its id is not used again while the board lives.
         """
-        key = (id(runtime.control), send["superstep"])
-        board = self._boards.get(key)
-        if board is None:
-            board = self._boards[key] = Board(runtime.control, send["run"], _emitter(runtime), load_earlier)
+        return self._boards.get((id(runtime.control), superstep))
+
+    def make(
+        self, runtime: Runtime[Any], superstep: str, run: Mapping[str, Any], load_earlier: LoadEarlier | None
+    ) -> Board:
+        """Make the board of this attempt at this superstep; the first branch does."""
+        board = Board(runtime.control, run, _emitter(runtime), load_earlier)
+        self._boards[id(runtime.control), superstep] = board
         return board
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..schema.results import Record
+from ..schema.words import counted
 from .history import AttemptRow, RunRow
 from .resources import SLOTS
 from .run_facts import EXCLUSIVE, OTHER, RATE
@@ -133,6 +134,6 @@ def _told_wasted(attempts: Sequence[AttemptRow]) -> Iterator[tuple[float, str]]:
         if row.status in ("failed", "timed_out"):
             wasted.setdefault((row.specialist, row.status), []).append(row.duration_s)
     for (specialist, status), seconds in wasted.items():
-        what, advice = ("time-outs", "a shorter timeout_s") if status == "timed_out" else ("failures", "mending it")
-        taken = f"{len(seconds)} {what} of specialist {specialist!r} took {sum(seconds):.1f} s"
+        what, advice = ("time-out", "a shorter timeout_s") if status == "timed_out" else ("failure", "mending it")
+        taken = f"{counted(len(seconds), what)} of specialist {specialist!r} took {sum(seconds):.1f} s"
         yield sum(seconds), f"{taken}: {advice} would save some of it"

@@ -1,4 +1,4 @@
-"""The conditional edges: to the review of the plan, and the one that fans out."""
+"""The conditional edges: to the review of the plan, the one that fans out, and to another round."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from langgraph.types import Send
 from ..schema.errors import FanwiseError
 from ..state import State
 from .fan_out import fan_out
-from .names import REVIEW_PLAN
+from .names import REPLAN, REVIEW_PLAN, SYNTHESIZER
+from .rounds import wants_round
 
 
 def fan_out_edge(batch_size: int) -> RunnableCallable:
@@ -40,10 +41,11 @@ def _refuse_steps(state: State) -> None:
 
 
 def review_edge(fan_out_edge: RunnableCallable) -> RunnableCallable:
-    """Return the edge after the planner: to the review of the plan, where one is wanted."""
+    """Return the edge after the planner, and after what adds to its plan: to the review, where one is wanted."""
 
     def is_reviewed(state: State) -> bool:
-        return (state["plan"].get("config") or {}).get("review") == "plan"
+        is_new = state.get("round", 1) == 1 or bool(state.get("added_tasks"))
+        return is_new and (state["plan"].get("config") or {}).get("review") == "plan"
 
     def edge_sync(state: State, config: RunnableConfig) -> list[Send] | str:
         return REVIEW_PLAN if is_reviewed(state) else fan_out_edge.invoke(state, config)
@@ -52,3 +54,18 @@ def review_edge(fan_out_edge: RunnableCallable) -> RunnableCallable:
         return REVIEW_PLAN if is_reviewed(state) else await fan_out_edge.ainvoke(state, config)
 
     return RunnableCallable(edge_sync, edge_async, name="review_or_fan_out", trace=False)
+
+
+def round_edge(fan_out_edge: RunnableCallable, *, has_model: bool) -> RunnableCallable:
+    """Return the edge after a superstep: once nothing is left to run, to another round, where one may be wanted."""
+
+    def target(state: State, found: list[Send] | str) -> list[Send] | str:
+        return REPLAN if found == SYNTHESIZER and wants_round(state, has_model=has_model) else found
+
+    def edge_sync(state: State, config: RunnableConfig) -> list[Send] | str:
+        return target(state, fan_out_edge.invoke(state, config))
+
+    async def edge_async(state: State, config: RunnableConfig) -> list[Send] | str:
+        return target(state, await fan_out_edge.ainvoke(state, config))
+
+    return RunnableCallable(edge_sync, edge_async, name="fan_out_or_replan", trace=False)

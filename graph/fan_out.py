@@ -9,12 +9,14 @@ from typing import Any
 from langgraph.types import Send
 
 from ..schema.aggregate import branch_terms
-from ..schema.conflicts import goes_behind
-from ..schema.dag import is_topological, releasable, topological, upward_ranks
+from ..schema.conflicts import goes_behind, touching
+from ..schema.dag import is_topological, releasable, topological
 from ..schema.policy import PlanConfig
 from ..schema.results import standing
+from .budget import budget_of
 from .estimates import estimated_seconds, known_seconds
 from .names import BATCH, SYNTHESIZER
+from .ranks import start_ranks
 from .rules import FAILED, verdict
 
 BATCH_SIZE = 100
@@ -53,14 +55,16 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
     graph = {task_id: task.get("depends_on", ()) for task_id, task in left.items()}
     chosen = list(left) if is_topological(graph) else topological(graph)  # results stand in the order of the sends
     known = known_seconds(state.get("estimates"))
-    ranks = upward_ranks(graph, {task_id: estimated_seconds(task, known) for task_id, task in left.items()}, chosen)
+    tasks = {task["id"]: task for task in plan["tasks"]}
+    seconds = {task_id: estimated_seconds(task, known) for task_id, task in left.items()}
+    ranks = start_ranks(tasks, graph, seconds, chosen)
     order = {task["id"]: index for index, task in enumerate(plan["tasks"])}
     if phased or config["schedule"] == "phased":
         statuses = {task_id: standing(result) for task_id, result in results.items()}
         chosen = [t for t in chosen if _is_decided(left[t], statuses)]
-    groups, tasks = state.get("groups") or {}, {task["id"]: task for task in plan["tasks"]}
-    touching = [left[task_id] for task_id in chosen if left[task_id].get("reads") or left[task_id].get("writes")]
-    behind = goes_behind(touching)
+    groups = state.get("groups") or {}
+    written = {task_id: task.get("depends_on", ()) for task_id, task in tasks.items()}
+    behind = goes_behind(touching([left[task_id] for task_id in chosen], written))
     sends = [
         {
             "task": _with_defaults(left[task_id], config),
@@ -69,11 +73,24 @@ def fan_out(state: Mapping[str, Any], *, phased: bool = False, batch_size: int =
             "order": order[task_id],
             **({"group": groups[task_id]} if task_id in groups else {}),
             **({"after": behind[task_id]} if task_id in behind else {}),
+            **({"behind_group": earlier} if (earlier := _earlier_group(left[task_id], tasks)) else {}),
             **(_combining(left[task_id], graph, tasks) if "aggregate" in left[task_id] else {}),
         }
         for task_id in chosen
     ]
     return _packed(sends, _shared(state, config, results), batch_size)
+
+
+def _earlier_group(task: Mapping[str, Any], tasks: Mapping[str, Any]) -> list[int]:
+    """Return the number of the group behind which a task stands, and where in its dependencies that begins."""
+    own, needs = task.get("parallel_group"), task.get("depends_on", ())
+    earlier = tasks[needs[-1]].get("parallel_group") if own is not None and needs else None
+    if earlier is None or earlier >= own:
+        return []
+    first = len(needs)
+    while first and tasks[needs[first - 1]].get("parallel_group") == earlier:
+        first -= 1
+    return [earlier, first]
 
 
 def _combining(task: Mapping[str, Any], graph: Mapping[str, Sequence[str]], tasks: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +127,7 @@ def _shared(state: Mapping[str, Any], config: Mapping[str, Any], results: Mappin
     run = {
         **{name: config[name] for name in LIMITS if config[name]},
         "estimates": _estimates(state),
+        "budget": budget_of(config, results, state.get("usage"), state.get("currency")),
         **(_failing_fast(state["plan"], results) if config["on_failure"] == "fast" else {}),
         "deadline_at": state.get("deadline_at"),
         "last_start": datetime.fromisoformat(max(starts)).timestamp() if starts else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 STEADY_S = 1.0
@@ -113,3 +114,6 @@ class Gates:
 
 SHARED = Gates()
 """The gates that all runs of this process go through."""
+
+GATES: ContextVar[Gates] = ContextVar("fanwise_gates", default=SHARED)
+"""The gates of what goes on here; a rehearsal has its own, so that real runs do not notice it."""

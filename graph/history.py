@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
 from statistics import quantiles
 from typing import Any, NamedTuple
 
+from ..schema.aggregate import AGGREGATE
 from .estimates import task_key
 
 
@@ -40,7 +43,8 @@ class RunRow(NamedTuple):
     finished: str | None = None
     details: Mapping[str, Any] = {}
     """JSON: `critical` (task id -> seconds, along the critical path), `specialists` (task id -> specialist, of these),
-    `waits` (cause -> seconds that tasks queued for it), `max_parallel`, `fanwise` (version)."""
+    `waits` (cause -> seconds that tasks queued for it), `usage` (`planner`, `synthesizer` -> what they used),
+    `max_parallel`, `fanwise` (version)."""
 
 
 class AttemptRow(NamedTuple):
@@ -66,12 +70,42 @@ class AttemptRow(NamedTuple):
     """ISO 8601 in UTC."""
 
 
+class EventRow(NamedTuple):
+    """A moment of a run that attempts do not tell: what is at work or waits now, and when a process came and went.
+
+    Keyed by thread, run, task, kind and moment.
+    """
+
+    thread_id: str
+    run_id: str
+    task_id: str
+    """Empty for the run itself."""
+    kind: str
+    """Of a task: `added` (in a later round), `queued`, `started`, `failed` (an attempt did, and another one follows),
+    `paused` (for a person). Of the run: `began` and `ended`, the moments at which a process took it up and left it."""
+    at: str
+    """ISO 8601 in UTC."""
+    details: Mapping[str, Any] = {}
+    """JSON: `attempt`, `error`, `retry_in_s`, `review`, `status`, where there is one."""
+
+
 class History(ABC):
     """Keeps runs and attempts. All methods block, and may be called from any thread."""
 
     @abstractmethod
     def write(self, runs: Sequence[RunRow], attempts: Sequence[AttemptRow]) -> None:
         """Add rows; a run that is known is written anew, an attempt that is known is left as it is."""
+
+    def note(self, events: Sequence[EventRow]) -> None:  # noqa: B027  # a history may do without
+        """Add events; one that is known is left as it is."""
+
+    def events(self, thread_id: str, run_id: str) -> list[EventRow]:
+        """Return the events of a run, oldest first."""
+        return []
+
+    def attempts_of(self, thread_id: str, run_id: str) -> list[AttemptRow]:
+        """Return the attempts of a run, oldest first."""
+        return [row for row in self.attempts() if (row.thread_id, row.run_id) == (thread_id, run_id)]
 
     @abstractmethod
     def runs(self, since: str = "") -> list[RunRow]:
@@ -101,12 +135,35 @@ OWN_END = ("succeeded", "failed", "timed_out", "skipped")
 """How attempts end that were not cancelled: those that tell what to expect of the next one."""
 
 
+def name_of(plan: Mapping[str, Any]) -> str:
+    """Return the name by which the history knows a plan: its own, else one that tells its tasks from others'.
+
+    Args:
+        plan: as the graph's input or its state has it; one that is no plan is called `plan`.
+    """
+    if isinstance(plan.get("name"), str) and plan["name"]:
+        return str(plan["name"])
+    tasks = plan.get("tasks")
+    if not isinstance(tasks, list | tuple) or not all(isinstance(task, Mapping) for task in tasks):
+        return "plan"
+    pairs = [[_first(task, _IDS), AGGREGATE if "aggregate" in task else _first(task, _SPECIALISTS)] for task in tasks]
+    return f"plan-{sha256(json.dumps(pairs).encode()).hexdigest()[:8]}"
+
+
+_IDS, _SPECIALISTS = ("id", "task_id", "subtask_id"), ("specialist", "agent")
+
+
+def _first(task: Mapping[str, Any], names: Sequence[str]) -> str:
+    return str(next((task[name] for name in names if name in task), ""))
+
+
 class MemoryHistory(History):
     """History that lasts as long as the process."""
 
     def __init__(self) -> None:
         self._runs: dict[tuple[str, str], RunRow] = {}
         self._attempts: dict[tuple[str, str, int, str], AttemptRow] = {}
+        self._events: dict[tuple[str, ...], EventRow] = {}
         self._lock = threading.Lock()
 
     def write(self, runs: Sequence[RunRow], attempts: Sequence[AttemptRow]) -> None:
@@ -117,6 +174,18 @@ class MemoryHistory(History):
                 self._runs[run.thread_id, run.run_id] = run._replace(started=known.started) if known else run
             for row in attempts:
                 self._attempts.setdefault((row.thread_id, row.task_id, row.attempt, row.started), row)
+
+    def note(self, events: Sequence[EventRow]) -> None:
+        """Add events."""
+        with self._lock:
+            for row in events:
+                self._events.setdefault(row[:5], row)
+
+    def events(self, thread_id: str, run_id: str) -> list[EventRow]:
+        """Return the events of a run, oldest first."""
+        with self._lock:
+            found = [row for row in self._events.values() if row[:2] == (thread_id, run_id)]
+        return sorted(found, key=lambda row: row.at)
 
     def runs(self, since: str = "") -> list[RunRow]:
         """Return runs, oldest first."""
@@ -144,6 +213,7 @@ class MemoryHistory(History):
             runs, attempts = len(self._runs), len(self._attempts)
             self._runs = {key: run for key, run in self._runs.items() if run.started >= before}
             self._attempts = {key: row for key, row in self._attempts.items() if row.started >= before}
+            self._events = {key: row for key, row in self._events.items() if row.at >= before}
             return runs - len(self._runs), attempts - len(self._attempts)
 
 

@@ -17,24 +17,30 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _LOCK = 0x66616E77686973
 """Number of the advisory lock under which the tables are made."""
 
+NEWEST = "fanwise_events"
+"""The table that came last: where it is, the others are."""
+
 
 class PostgresHistory(SqlHistory):
-    """History in two tables, on a connection of its own."""
+    """History in three tables, on a connection of its own."""
 
     def __init__(self, conninfo: str, explained: Callable[[psycopg.Error], Exception]) -> None:
         self._conninfo = conninfo
         self._explained = explained
         self._connection: Connection | None = None
-        self._has_tables = False
+        self._tables: set[str] = set()
+        """Those that are known to be there."""
         self._lock = threading.Lock()
 
     def change(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction; what was written twice is the same as once."""
         self._do(lambda connection: self._change(connection, statements))
 
-    def query(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    def query(
+        self, statement: str, values: Mapping[str, Any], *, table: str = "fanwise_attempts"
+    ) -> Sequence[tuple[Any, ...]]:
         """Return the rows that a statement finds."""
-        return self._do(lambda connection: self._query(connection, statement, values))
+        return self._do(lambda connection: self._query(connection, statement, values, table))
 
     def close(self) -> None:
         """Close the connection, unless a request hangs on it."""
@@ -69,27 +75,32 @@ class PostgresHistory(SqlHistory):
             self._connection = None
 
     def _change(self, connection: Connection, statements: Sequence[Statement]) -> None:
-        if not self._is_there(connection):
+        if not self._is_there(connection, NEWEST):
             self._make_tables(connection)
         with connection.transaction(), connection.cursor() as cursor:
             for statement, rows in statements:
                 cursor.executemany(_with_places(statement), rows)
 
-    def _query(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        return connection.execute(_with_places(statement), values).fetchall() if self._is_there(connection) else []
+    def _query(
+        self, connection: Connection, statement: str, values: Mapping[str, Any], table: str
+    ) -> Sequence[tuple[Any, ...]]:
+        if not self._is_there(connection, table):
+            return []
+        return connection.execute(_with_places(statement), values).fetchall()
 
-    def _is_there(self, connection: Connection) -> bool:
-        if not self._has_tables:
-            found = connection.execute("SELECT to_regclass('fanwise_attempts')").fetchone()
-            self._has_tables = found is not None and found[0] is not None
-        return self._has_tables
+    def _is_there(self, connection: Connection, table: str) -> bool:
+        if table not in self._tables:
+            found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+            if found is not None and found[0] is not None:
+                self._tables.add(table)
+        return table in self._tables
 
     def _make_tables(self, connection: Connection) -> None:
         with connection.transaction():  # `IF NOT EXISTS` alone fails where two do it at the same time
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             for table in TABLES:
                 connection.execute(table)
-        self._has_tables = True
+        self._tables.add(NEWEST)
 
 
 def _with_places(statement: str) -> str:

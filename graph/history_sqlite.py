@@ -39,13 +39,15 @@ class SqliteHistory(SqlHistory):
                 connection.executemany(statement, rows)
             connection.execute("COMMIT")
 
-    def query(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    def query(
+        self, statement: str, values: Mapping[str, Any], *, table: str = "fanwise_attempts"
+    ) -> Sequence[tuple[Any, ...]]:
         """Return the rows that a statement finds; none where there is no file, or no table in it, yet."""
         if not self.path.exists():
             return []
         address = f"file:{quote(str(self.path.absolute()))}?mode=ro"
         with self._explained(), closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'fanwise_attempts'").fetchone():
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 return []
             return connection.execute(statement, values).fetchall()
 

@@ -1,4 +1,4 @@
-"""History in two tables of a database."""
+"""History in three tables of a database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .history import OWN_END, AttemptRow, History, RunRow
+from .history import OWN_END, AttemptRow, EventRow, History, RunRow
 
 Statement = tuple[str, Sequence[Mapping[str, Any]]]
 """A statement with `:name` places, and the values that it is run with, one after another."""
@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS fanwise_attempts (
     duration_s DOUBLE PRECISION NOT NULL, usage TEXT, started TEXT NOT NULL,
     PRIMARY KEY (thread_id, task_id, attempt, started)
 )""",
+    """
+CREATE TABLE IF NOT EXISTS fanwise_events (
+    thread_id TEXT NOT NULL, run_id TEXT NOT NULL, task_id TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL,
+    details TEXT NOT NULL, PRIMARY KEY (thread_id, run_id, task_id, kind, at)
+)""",
     "CREATE INDEX IF NOT EXISTS fanwise_attempts_specialist ON fanwise_attempts (specialist, started)",
     "CREATE INDEX IF NOT EXISTS fanwise_attempts_plan ON fanwise_attempts (plan, started)",
 )
@@ -42,6 +47,11 @@ _CHANGED = ", ".join(
 )
 _PUT_RUN = f"{_insert('fanwise_runs', RunRow._fields)} ON CONFLICT (thread_id, run_id) DO UPDATE SET {_CHANGED}"
 _PUT_ATTEMPT = f"{_insert('fanwise_attempts', AttemptRow._fields)} ON CONFLICT DO NOTHING"
+_PUT_EVENT = f"{_insert('fanwise_events', EventRow._fields)} ON CONFLICT DO NOTHING"
+_EVENTS = (
+    f"SELECT {', '.join(EventRow._fields)} FROM fanwise_events "
+    "WHERE thread_id = :thread_id AND run_id = :run_id ORDER BY at"
+)
 _RUNS = f"SELECT {', '.join(RunRow._fields)} FROM fanwise_runs WHERE started >= :since ORDER BY started"
 _ATTEMPTS = f"SELECT {', '.join(AttemptRow._fields)} FROM fanwise_attempts WHERE"
 _ENDED = f"status IN ({', '.join(repr(status) for status in OWN_END)}) ORDER BY started DESC LIMIT :most"
@@ -59,6 +69,21 @@ class SqlHistory(History):
             statements.append((_PUT_ATTEMPT, [{**row._asdict(), "usage": _text(row.usage)} for row in attempts]))
         if statements:
             self.change(statements)
+
+    def note(self, events: Sequence[EventRow]) -> None:
+        """Add events, in one transaction."""
+        if events:
+            self.change([(_PUT_EVENT, [{**row._asdict(), "details": json.dumps(row.details)} for row in events])])
+
+    def events(self, thread_id: str, run_id: str) -> list[EventRow]:
+        """Return the events of a run, oldest first; none from a history that was begun before there were any."""
+        rows = self.query(_EVENTS, {"thread_id": thread_id, "run_id": run_id}, table="fanwise_events")
+        return [EventRow._make((*row[:-1], json.loads(row[-1]))) for row in rows]
+
+    def attempts_of(self, thread_id: str, run_id: str) -> list[AttemptRow]:
+        """Return the attempts of a run, oldest first."""
+        statement = f"{_ATTEMPTS} thread_id = :thread_id AND run_id = :run_id ORDER BY started"
+        return [_attempt(row) for row in self.query(statement, {"thread_id": thread_id, "run_id": run_id})]
 
     def runs(self, since: str = "") -> list[RunRow]:
         """Return runs, oldest first."""
@@ -92,6 +117,8 @@ class SqlHistory(History):
         counts = [rows[0][0] if rows else 0 for rows in old]
         if any(counts):
             self.change([(f"DELETE FROM {table} WHERE started < :before", [given]) for table in tables])
+        if self.query("SELECT 1 FROM fanwise_events WHERE at < :before LIMIT 1", given, table="fanwise_events"):
+            self.change([("DELETE FROM fanwise_events WHERE at < :before", [given])])
         return counts[0], counts[1]
 
     @abstractmethod
@@ -99,8 +126,10 @@ class SqlHistory(History):
         """Run statements in one transaction; the tables are made before it where they are not there."""
 
     @abstractmethod
-    def query(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        """Return the rows that a statement finds; none where there are no tables yet."""
+    def query(
+        self, statement: str, values: Mapping[str, Any], *, table: str = "fanwise_attempts"
+    ) -> Sequence[tuple[Any, ...]]:
+        """Return the rows that a statement finds; none where its table is not there yet."""
 
 
 def _text(usage: Mapping[str, Any] | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PLANNER = "planner"
 REVIEW_PLAN = "review_plan"
+REPLAN = "replan"
 BATCH = "batch"
 COLLECT = "collect"
 SYNTHESIZER = "synthesizer"

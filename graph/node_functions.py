@@ -5,71 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph._internal._runnable import RunnableCallable  # what LangGraph makes of a function
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite
 
+from ..models.prices import NO_PRICES, Prices
+from ..nodes.costs import with_unpriced
 from ..nodes.outputs import Outputs
-from ..nodes.planner import Planner
 from ..nodes.review_plan import PlanReview
 from ..nodes.specialist import Specialist
 from ..nodes.summary import Summarizer
-from ..nodes.synthesizer import synthesize
-from ..schema.progress import RunFinished, RunStarted
+from ..nodes.synthesizer import replied, synthesize, synthesize_by_model
+from ..schema.progress import RunFinished
 from ..state import BatchOutput, BatchState, RunContext, State
+from ..tracing.log import at_work, log_event
+from ..tracing.nodes import name_task_runs
 from .background import run_in_background
-from .fan_out import fan_out_batch
-from .names import BATCH, PLANNER, REVIEW_PLAN, SYNTHESIZER
+from .budget import Budget, budget_of
+from .fan_out import effective_config, fan_out_batch
+from .names import BATCH, REVIEW_PLAN, SYNTHESIZER
 from .runtime import TASKS, Seating
 
-
-def planner_node(planner: Planner) -> RunnableCallable:
-    """Return the node that plans a run, on a thread of its own, and tells what it chose."""
-
-    def planned(state: State, runtime: Runtime[RunContext], config: RunnableConfig, is_sync: bool) -> dict[str, Any]:
-        update = planner(state, runtime.context)
-        runtime.stream_writer(_started(update))
-        return _warned(update, config, is_sync=is_sync)
-
-    def plan_sync(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
-        return planned(state, runtime, config, True)
-
-    async def plan(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
-        return await asyncio.to_thread(planned, state, runtime, config, False)
-
-    return RunnableCallable(plan_sync, plan, name=PLANNER, trace=False)
-
-
-def _started(update: Mapping[str, Any]) -> RunStarted:
-    plan = update["plan"]
-    return RunStarted(
-        type="run_started",
-        total=len(plan["tasks"]),
-        plan=plan.get("name") or "plan",
-        why=update["chosen"],
-        run_id=update["run_id"],
-    )
-
-
-def _warned(update: dict[str, Any], config: RunnableConfig, *, is_sync: bool) -> dict[str, Any]:
-    """Add a warning where the way in which the graph was called costs the plan its dataflow."""
-    plan = update["plan"]
-    if (plan.get("config") or {}).get("schedule") == "phased" or not any(t.get("depends_on") for t in plan["tasks"]):
-        return update
-    if not is_sync and config.get("max_concurrency") is None:
-        return update
-    why = (
-        "the graph was called with `invoke`; call `ainvoke`"
-        if is_sync
-        else "`max_concurrency` is set; use max_parallel"
-    )
-    text = f"tasks run phase by phase, each phase waiting for its slowest task, because {why} for dataflow"
-    return {**update, "warnings": Overwrite([*update["warnings"].value, text])}
+if TYPE_CHECKING:
+    from ..nodes.summary.by_model import ModelSummarizer
 
 
 def review_node(review: PlanReview) -> RunnableCallable:
@@ -88,10 +50,11 @@ def batch_graph(
     specialists: Mapping[str, Specialist], work: Callable[..., Any]
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder = StateGraph(BatchState, context_schema=RunContext, output_schema=BatchOutput)
-    for item in specialists:
-        builder.add_node(item, specialist_node(item, work))
+    for item, made in specialists.items():
+        builder.add_node(item, specialist_node(made, work))
     builder.add_conditional_edges(START, fan_out_batch, list(specialists))
     batch = builder.compile(name=BATCH)
+    name_task_runs(batch, specialists)
     batch.input_channels = TASKS  # its input are the `Send`s themselves: one superstep and one save of them less
     return batch
 
@@ -109,13 +72,21 @@ def batch_node(batch: CompiledStateGraph[Any, Any, Any, Any], seating: Seating) 
     return RunnableCallable(run_batch_sync, run_batch, name=BATCH, trace=False, recurse=False)
 
 
-def specialist_node(name: str, work: Callable[..., Any]) -> RunnableCallable:
+class SpecialistNode(RunnableCallable):
+    """A specialist's node, which can be asked whose it is."""
+
+    specialist: Specialist
+
+
+def specialist_node(specialist: Specialist, work: Callable[..., Any]) -> RunnableCallable:
     """Return a node that runs on the caller's event loop or, when the graph is invoked without one, on ours."""
 
     def work_sync(send: Any, runtime: Runtime[Any], config: RunnableConfig) -> Any:
         return run_in_background(work(send, runtime, config, is_sync=True))
 
-    return RunnableCallable(work_sync, work, name=name, trace=False, recurse=False)
+    node = SpecialistNode(work_sync, work, name=specialist.name, trace=False, recurse=False)
+    node.specialist = specialist
+    return node
 
 
 def collect(state: State) -> dict[str, Any]:
@@ -123,13 +94,42 @@ def collect(state: State) -> dict[str, Any]:
     return {"superstep": state.get("superstep", 0) + 1}
 
 
-def synthesizer_node(summarizer: Summarizer) -> RunnableCallable:
-    """Return the node that ends a run, its summary written on a thread of its own."""
+def _over_budget(state: State) -> str | None:
+    """Return why no model may be asked any more; `None` while the run's budget lasts."""
+    config = effective_config(state["plan"])
+    budget = Budget.of(budget_of(config, state.get("results") or {}, state.get("usage"), state.get("currency")) or {})
+    return None if budget is None else budget.over
+
+
+def synthesizer_node(
+    summarizer: Summarizer,
+    writer: ModelSummarizer | None = None,
+    prices: Prices = NO_PRICES,
+    planner: str | None = None,
+) -> RunnableCallable:
+    """Return the node that ends a run, its summary written on a thread of its own, or, with a writer, by a model.
+
+    Args:
+        summarizer: writes it without a model.
+        writer: writes it with one.
+        prices: what models cost.
+        planner: the name of the model that plans; its reply is the summary where nothing is to be done.
+    """
 
     async def synthesized(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:
         results, lost = await Outputs.of(runtime, config).read(state.get("results") or {})
-        update = await asyncio.to_thread(synthesize, state, results, lost, summarizer)
-        runtime.stream_writer(RunFinished(type="run_finished", status=update["status"]))
+        if (reply := replied(state, planner)) is not None:
+            update = reply
+        elif writer is None or (over := _over_budget(state)) is not None:
+            lost = lost if writer is None else [*lost, f"the summary is written without the model: {over}"]
+            update = await asyncio.to_thread(synthesize, state, results, lost, summarizer)
+        else:
+            update = await synthesize_by_model(state, results, lost, writer, runtime.stream_writer, config)
+        update = with_unpriced(update, state, prices)
+        ended = RunFinished(type="run_finished", status=update["status"])
+        runtime.stream_writer(ended)
+        with at_work(config.get("configurable", {}).get("thread_id")):
+            log_event(ended)
         return update
 
     def synthesizer(state: State, runtime: Runtime[RunContext], config: RunnableConfig) -> dict[str, Any]:

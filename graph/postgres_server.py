@@ -146,6 +146,7 @@ _CURRENT: dict[str, int] = {
 
 async def _versions(connection: Connection, place: Place) -> dict[str, int]:
     """Return the versions of the tables that are there; refuse what is newer, or not LangGraph's."""
+    has_checkpoints = await _one(connection, "SELECT to_regclass('checkpoints')::text")  # LangGraph makes it second
     found: dict[str, int] = {}
     for table in _CURRENT:
         column = "version" if table == "fanwise_schema" else "v"
@@ -156,7 +157,7 @@ async def _versions(connection: Connection, place: Place) -> dict[str, int]:
             f"the database {place.shown} is of a newer version of Fanwise (its tables have version "
             f"{found['fanwise_schema']}, this one knows {SCHEMA_VERSION}): upgrade Fanwise, or give another --db"
         )
-    if "checkpoint_migrations" not in found and await _one(connection, "SELECT to_regclass('checkpoints')::text"):
+    if has_checkpoints and "checkpoint_migrations" not in found:
         raise RunError(
             f"the database {place.shown} has a table `checkpoints` that is not LangGraph's: give another database "
             "with --db, or another schema (?options=-csearch_path%3DNAME); it is left as it is"

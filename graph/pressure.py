@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psutil
 
-from ..nodes.planner import CPU
+from ..nodes.fitting import CPU
 
 __all__ = ["CPU", "CpuWatch", "cores", "free_cores"]
 

@@ -9,12 +9,13 @@ from os import PathLike
 from statistics import fmean
 from typing import Any, Literal
 
+from ..nodes.fitting import as_run
 from ..reducers.outcome import run_status
 from ..schema.plan import Plan
 from ..schema.results import Record
 from .estimates import known_seconds
-from .explain import expected_seconds
-from .history import History, MemoryHistory, estimates, percentile
+from .explain import as_plan, expected_seconds, left_out
+from .history import History, MemoryHistory, estimates, name_of, percentile
 from .sampler import Sampler
 from .schedule import limits_of
 from .simulation import Played, Simulation, critical_chain
@@ -103,6 +104,7 @@ def rehearse(
     slots: int | None = None,
     seed: int | None = None,
     draws: int = DRAWS,
+    specialists: Mapping[str, Any] | Sequence[Any] = (),
 ) -> Rehearsal:
     """Play a plan through in virtual time, several times, and tell what is to be expected.
 
@@ -112,17 +114,17 @@ def rehearse(
         slots: tasks that work at the same time; the plan's own `max_parallel` if not given.
         seed: makes the draws the same every time.
         draws: how often the plan is played.
+        specialists: as for `build_graph`: which of them are exclusive, or keep a core busy. None need be given.
 
     Raises:
         PlanError: the plan is wrong.
     """
-    if not isinstance(plan, Plan):
-        plan = Plan.model_validate(plan) if isinstance(plan, Mapping) else Plan.load(plan)
+    plan = as_run(as_plan(plan), specialists)
     history, dice = history or MemoryHistory(), random.Random(seed)
     sampler = Sampler.of(plan, history, dice)
     config = _config(plan, slots)
     tasks, limits = plan.to_state()["tasks"], limits_of(config)
-    known = known_seconds(estimates(history, {task.specialist for task in plan.tasks}, plan.name))
+    known = known_seconds(estimates(history, {task.specialist for task in plan.tasks}, name_of(plan.to_state())))
     seconds = expected_seconds(plan, known)
     plays = [
         Simulation(tasks, seconds, limits, sampler.draw, config=config, dice=dice).run() for _ in range(max(draws, 1))
@@ -171,7 +173,7 @@ def summed_up(
             for task_id, count in paths.most_common(LISTED)
         ),
         sources=sampler.sources(),
-        notes=tuple(_notes(tasks)),
+        notes=(*left_out(plan), *_notes(tasks)),
     )
 
 
@@ -223,8 +225,6 @@ def _notes(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     if any(task.get("review") for task in tasks):
         found.append("people are not waited for")
-    if any(task.get("when") for task in tasks):
-        found.append("every `when` is taken to be true")
     if any(task.get("aggregate") for task in tasks):
         found.append("aggregates take no time")
     if _guessed(tasks):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from os import PathLike
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 
+from ..nodes.fitting import as_run
 from ..nodes.specialist import Specialist
 from ..schema.aggregate import AGGREGATE
 from ..schema.plan import Plan, Task
@@ -18,7 +20,9 @@ from ..schema.results import Report
 from ..schema.skip import Skip
 from ..state import RunContext
 from .builder import Graph, build_graph
-from .history import History, MemoryHistory, estimates
+from .explain import as_plan
+from .gates import GATES, Gates
+from .history import History, MemoryHistory, estimates, name_of
 from .rehearse import Rehearsal, rehearse, summed_up
 from .run import OnEvent, execute
 from .sampler import Sampler
@@ -48,23 +52,28 @@ class Stage:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Plan | Mapping[str, Any] | str | PathLike[str],
         *,
         speed: float = 1.0,
         history: History | None = None,
         slots: int | None = None,
         seed: int | None = None,
+        specialists: Mapping[str, Any] | Sequence[Any] = (),
     ) -> None:
         """Prepare a plan.
 
         Args:
-            plan: the plan.
+            plan: the plan, its dict, the path of a plan file, or its text.
             speed: how many times faster than real time it goes.
             history: where times, failures and usage are drawn from.
             slots: tasks that work at the same time; the plan's own `max_parallel` if not given.
             seed: makes the draws the same every time, as far as the order of attempts is.
+            specialists: as for `build_graph`: which of them are exclusive, or keep a core busy; none of them works.
+
+        Raises:
+            PlanError: the plan is wrong.
         """
-        self._plan = plan
+        self._plan = plan = as_run(as_plan(plan), specialists)
         self._speed = speed
         self._history = history or MemoryHistory()
         self._seed = seed
@@ -92,9 +101,13 @@ class Stage:
     async def run(self, on_event: OnEvent | None = None) -> Rehearsal:
         """Rehearse, and tell what came of it."""
         names = {task.specialist for task in self._plan.tasks}
-        known = await asyncio.to_thread(estimates, self._history, names, self._plan.name)
+        known = await asyncio.to_thread(estimates, self._history, names, name_of(self._plan.to_state()))
         context = RunContext(estimates=known)
-        report = await execute(self.graph(), self.given(), "rehearsal", context=context, on_event=on_event)
+        token = GATES.set(Gates())
+        try:
+            report = await execute(self.graph(), self.given(), "rehearsal", context=context, on_event=on_event)
+        finally:
+            GATES.reset(token)
         return self.summed_up(report)
 
     def summed_up(self, report: Report) -> Rehearsal:
@@ -173,6 +186,8 @@ class Stage:
             changed["retry"] = {**waits, **{name: waits[name] / self._speed for name in ("initial_s", "max_s")}}
         if changed.get("starts_per_s"):
             changed["starts_per_s"] *= self._speed
+        if changed.get("rates"):
+            changed["rates"] = {name: self._faster(rate) for name, rate in changed["rates"].items()}
         return changed
 
 
@@ -180,11 +195,16 @@ def _seconds(moment: str | None) -> float:
     return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
 
 
-async def arehearse(plan: Plan, *, on_event: OnEvent | None = None, **options: Any) -> Rehearsal:
+async def arehearse(
+    plan: Plan | Mapping[str, Any] | str | PathLike[str], *, on_event: OnEvent | None = None, **options: Any
+) -> Rehearsal:
     """Rehearse a plan in real time, or faster; takes the options of `Stage` too.
 
     Args:
-        plan: the plan.
+        plan: the plan, its dict, the path of a plan file, or its text.
         on_event: is told of every progress event.
+
+    Raises:
+        PlanError: the plan is wrong.
     """
     return await Stage(plan, **options).run(on_event)

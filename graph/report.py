@@ -47,10 +47,11 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: Questions) -> 
         results={task["id"]: _result(task, results, waiting) for task in tasks},
         metrics=Metrics.model_validate(values["metrics"])
         if finished
-        else run_metrics(tasks, results, values.get("superstep", 0)),
+        else run_metrics(tasks, results, values.get("superstep", 0), values.get("usage"), values.get("currency")),
         interrupts=questions.open,
         answered=questions.answered,
         warnings=tuple(values.get("warnings") or ()),
+        left_out=values.get("left_out") or 0,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from os import PathLike
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import wraps
+from os import PathLike, fspath
+from typing import Any, NamedTuple, ParamSpec
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -23,14 +25,18 @@ from ..schema.errors import FanwiseError, RunError
 from ..schema.plan import Plan
 from ..schema.results import Report
 from ..schema.review import is_review
+from ..schema.words import Nearest
 from ..state import RunContext
+from ..tracing.files import Traces
 from .builder import Graph, build_graph
 from .fan_out import effective_config, first_failed
-from .history import Estimates, History, estimates
+from .history import Estimates, History, estimates, name_of
+from .lacking import check_equipped
 from .names import BATCH
 from .questions import check_answers, overdue, questions_of, take_back, write_answers
 from .recorder import Recorder
 from .report import report_of, with_outputs
+from .runtime import saved_results
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Is told of every progress event, as it happens."""
@@ -81,7 +87,8 @@ async def execute(
 
     Raises:
         FanwiseError: what was given was refused; nothing ran, and the thread holds nothing.
-        RunError: an answer is for no open question, or does not fit its question; nothing of it is kept.
+        RunError: an answer is for no open question, or does not fit its question; nothing of it is kept. Or
+            specialists of open tasks lack what they need; nothing is changed.
     """
     config = config_of(thread_id)
     context, going_on = context or RunContext(), None
@@ -91,11 +98,14 @@ async def execute(
         context = _with_deadline(context, going_on.snapshot)
         if recorder is not None:
             recorder.going_on(going_on.snapshot.values)
-    elif history is not None and context.estimates is None:
-        context = replace(context, estimates=await _known(history, graph, given))
+    elif history is not None:
+        if isinstance(plan := given.get("plan"), Mapping) and "name" not in plan:
+            given = {**given, "plan": {**plan, "name": name_of(plan)}}
+        if context.estimates is None:
+            context = replace(context, estimates=await _known(history, graph, given))
     token = ASKER.set(asker)
     stream = graph.astream(
-        going_on.command if going_on is not None else given,  # type: ignore[arg-type]  # its input is a TypedDict
+        going_on.command if going_on is not None else given,
         config,
         context=context,
         stream_mode=["custom"] if on_update is None else ["custom", "updates"],
@@ -225,12 +235,24 @@ class _GoingOn(NamedTuple):
 async def _going_on(graph: Graph, config: RunnableConfig, answers: Mapping[str, Any]) -> _GoingOn:
     """Collect the answers: those that are given now, those of an earlier attempt that did not come to use, defaults."""
     snapshot = await graph.aget_state(config, subgraphs=True)
+    _check_equipped(graph, snapshot)
     saver = saver_of(graph)
     questions = await questions_of(saver, snapshot)
     check_answers(questions, answers)
     new = {**overdue(questions.open, time.time()), **answers}
     await write_answers(saver, snapshot.config, new)
     return _GoingOn(snapshot, {**questions.answers, **new})
+
+
+def _check_equipped(graph: Graph, snapshot: StateSnapshot) -> None:
+    """Refuse to go on where the specialists of open tasks lack something; a run that was rejected needs none."""
+    values = snapshot.values
+    plan = values.get("plan") or {}
+    if not snapshot.next or values.get("rejected") is not None:
+        return
+    ended = {*(values.get("results") or {}), *(task_id for task_id, _ in saved_results(snapshot))}
+    left = {task["id"] for task in plan.get("tasks") or () if task["id"] not in ended}
+    check_equipped(graph, snapshot.config["configurable"]["thread_id"], plan, left)
 
 
 async def keep_answers(graph: Graph, thread_id: str, answers: Mapping[str, Any]) -> None:
@@ -314,6 +336,7 @@ async def arun(
     context: RunContext | None = None,
     on_event: OnEvent | None = None,
     history: History | None = None,
+    trace_dir: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Report:
     """Build the graph, run a plan, a workflow or a request on it, and return the report.
@@ -328,10 +351,13 @@ async def arun(
         context: options of this run, such as its limits.
         on_event: is told of every progress event.
         history: where to note what the run and its attempts take.
+        trace_dir: a folder for a JSON trace of each task, and an index; the plan's own if not given.
 
     Raises:
         PlanError: the plan was refused; nothing ran.
+        TypeError: there is no such option; limits of one run belong into the `context`.
     """
+    _check_options(options)
     loaded = plan if plan is None or isinstance(plan, Plan | Mapping) else Plan.load(plan)
     given = {
         "plan": loaded.to_state() if isinstance(loaded, Plan) else loaded,
@@ -342,13 +368,63 @@ async def arun(
     graph = build_graph(specialists, checkpointer=checkpointer or InMemorySaver(), **options)
     started_with = {name: value for name, value in given.items() if value is not None}
     thread = thread_id or new_thread_id()
-    return await execute(graph, started_with, thread, context=context, on_event=on_event, history=history)
+    options_of: dict[str, Any] = {"context": context, "history": history}
+    folder = _trace_dir(trace_dir, given["plan"])
+    if folder is None:
+        return await execute(graph, started_with, thread, on_event=on_event, **options_of)
+    traces = Traces(thread, folder, tracing=graph.tracing)
+
+    def told(event: Mapping[str, Any]) -> None:
+        traces.on_event(event)
+        if on_event is not None:
+            on_event(event)
+
+    with traces.listening():
+        made = await execute(graph, started_with, thread, on_event=told, on_update=traces.on_update, **options_of)
+    traces.finish(made)
+    return made
 
 
-def run(*args: Any, **kwargs: Any) -> Report:
-    """Do what `arun` does, without an event loop; takes the same arguments."""
+def _trace_dir(given: str | PathLike[str] | None, plan: Any) -> str | None:
+    """Return the folder for trace files: the one that is given, else the plan's."""
+    if given is not None:
+        return fspath(given)
+    config = plan.get("config") if isinstance(plan, Mapping) else None
+    return config.get("trace_dir") if isinstance(config, Mapping) else None
+
+
+def _check_options(given: Iterable[str]) -> None:
+    """Refuse options that neither `arun` nor `build_graph` has, and say where they belong."""
+    taken = {*inspect.signature(arun).parameters, *inspect.signature(build_graph).parameters} - {"options"}
+    of_runs = {field.name for field in fields(RunContext)}
+    for name in given:
+        if name in of_runs:
+            raise TypeError(f"{name!r} is an option of one run: give context=RunContext({name}=...)")
+        if name not in taken:
+            raise TypeError(f"there is no option {name!r}{Nearest(taken | of_runs).hint(name)}")
+
+
+P = ParamSpec("P")
+
+
+def _blocking(function: Callable[P, Coroutine[Any, Any, Report]]) -> Callable[P, Report]:
+    @wraps(function)
+    def blocking(*args: P.args, **kwargs: P.kwargs) -> Report:
+        if _is_in_loop():
+            raise FanwiseError("run() was called inside an event loop: use `await arun(...)` there")
+        return asyncio.run(function(*args, **kwargs))
+
+    blocking.__name__ = blocking.__qualname__ = "run"
+    return blocking
+
+
+def _is_in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(arun(*args, **kwargs))
-    raise FanwiseError("run() was called inside an event loop: use `await arun(...)` there")
+        return False
+    return True
+
+
+run = _blocking(arun)
+"""Does what `arun` does, without an event loop."""

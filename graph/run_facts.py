@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from ..reducers.outcome import needed
 from ..schema.dag import critical_path
 from .resources import SLOTS, Demand, demand_of
 from .schedule import Limits
@@ -61,9 +62,13 @@ def parallel_share(found: Sequence[Span]) -> float:
 
 
 def critical_seconds(tasks: Sequence[Mapping[str, Any]], results: Results) -> dict[str, float]:
-    """Return task -> seconds along the longest chain of dependent tasks, by what they really took."""
-    taken = {task["id"]: float(results.get(task["id"], {}).get("duration_s") or 0.0) for task in tasks}
-    path = critical_path({task["id"]: task.get("depends_on", ()) for task in tasks}, taken)
+    """Return task -> seconds along the longest chain of dependent tasks, by what they really took.
+
+    What lost a race, and what else was let go, is left out: nobody waited for it.
+    """
+    graph = needed(tasks, results)
+    taken = {task_id: float(results.get(task_id, {}).get("duration_s") or 0.0) for task_id in graph}
+    path = critical_path(graph, taken)
     return {task_id: taken[task_id] for task_id in path[:LISTED] if taken[task_id] > 0}
 
 

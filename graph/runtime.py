@@ -18,6 +18,7 @@ from ..nodes.steps import SCRATCHPAD
 from ..state import RunContext
 from .board import Board, Earlier, LoadEarlier
 from .boards import Boards
+from .head_starts import Ahead
 from .names import BATCH
 from .seat import Result, Seat
 
@@ -39,13 +40,14 @@ class Seating:
     """Gives every branch its seat. One for each compiled graph."""
 
     boards: Boards = field(default_factory=Boards)
+    ahead: Ahead = field(default_factory=Ahead)
     graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
     """The compiled graph, set by the builder when it is there."""
 
     def __call__(self, send: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Seat:
         """Return the seat of a branch; must be called before its first await."""
         branch = str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition(":")[2]
-        return self.board(send, runtime, config).enter(send, branch)
+        return self.board(send, runtime, config).enter(send, branch, self.ahead.claim(runtime.control, send))
 
     def board(self, shared: Mapping[str, Any], runtime: Runtime[Any], config: RunnableConfig) -> Board:
         """Return the board of the superstep in which a node runs; it lives as long as somebody holds it.
@@ -53,11 +55,14 @@ class Seating:
         A batch asks for it before its branches do: the events of a sub-graph reach only those who stream sub-graphs
         too, so that the board puts all events on the stream of the graph that made it.
         """
-        context = runtime.context
+        board = self.boards.find(runtime, shared["superstep"])
+        if board is not None:
+            return board
+        context, run = runtime.context, shared["run"]
         if isinstance(context, RunContext):
             given = {name: getattr(context, name) for name in ("max_parallel", "deadline_at")}
-            shared = {**shared, "run": {**shared["run"], **{k: v for k, v in given.items() if v is not None}}}
-        return self.boards.board(runtime, shared, self._load_earlier(config))
+            run = {**run, **{k: v for k, v in given.items() if v is not None}}
+        return self.boards.make(runtime, shared["superstep"], run, self._load_earlier(config))
 
     def _load_earlier(self, config: RunnableConfig) -> LoadEarlier | None:
         """Return how to read an earlier attempt's results; `None` where there can't be any."""

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Self
 from ..nodes.specialist import PROGRAMMING_ERRORS
 from ..schema.aggregate import AGGREGATE
 from ..schema.plan import Plan
-from .estimates import UNKNOWN_S, task_key
-from .history import ENOUGH, LATEST, OF_PLAN, AttemptRow, History
+from .estimates import UNKNOWN_S, estimated_seconds, guessed_seconds, task_key
+from .history import ENOUGH, LATEST, OF_PLAN, AttemptRow, History, name_of
 from .simulation import Drawn
 
 SPREAD = 0.3
@@ -53,7 +53,7 @@ class Sampler:
         rows: dict[str, list[AttemptRow]] = {}
         for row in history.latest(sorted(names), LATEST):
             rows.setdefault(row.specialist, []).append(row)
-        for row in history.latest_of_plan(plan.name, OF_PLAN):
+        for row in history.latest_of_plan(name_of(plan.to_state()), OF_PLAN):
             rows.setdefault(task_key(row.specialist, row.task_id), []).append(row)
         return cls(tasks, rows, dice)
 
@@ -64,7 +64,7 @@ class Sampler:
     def draw(self, task: Mapping[str, Any], attempt: int, specialist: str) -> Drawn:
         """Return what an attempt comes to."""
         if specialist == "wait":
-            return _waited(task.get("input") or {}, attempt)
+            return _waited(task, attempt)
         own = specialist == task["specialist"]
         basis = self._bases[task["id"]] if own else self._basis({"id": task["id"]}, specialist)
         if not basis.rows:
@@ -81,14 +81,18 @@ class Sampler:
             if len(self._rows.get(key, ())) >= ENOUGH:
                 return Basis("history", self._rows[key])
         given = task.get("estimated_s")
-        return Basis("guess") if given is None else Basis("plan", seconds=float(given))
+        if given is None:
+            return Basis("guess", seconds=guessed_seconds(task))
+        return Basis("plan", seconds=float(given))
 
 
-def _waited(given: Any, attempt: int) -> Drawn:
+def _waited(task: Mapping[str, Any], attempt: int) -> Drawn:
     """Return what `wait` does, which its input tells."""
+    given = task.get("input") or {}
     if not isinstance(given, Mapping):
         return Drawn(0.0, "failed", again=False)
     if given.get("hang"):
         return Drawn(FOREVER_S)
     fails = given.get("fail") is not None or attempt <= given.get("fail_times", 0)
-    return Drawn(float(given.get("seconds", 0.0)), "failed" if fails else "succeeded")
+    own = task if task["specialist"] == "wait" else {"specialist": "wait", "input": given}  # `wait` as a fallback
+    return Drawn(estimated_seconds(own), "failed" if fails else "succeeded")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .gates import Gate, Gates
 from .resources import MEMORY, ONE_SLOT, SLOTS, Demand, Resources, specialist_pool
-from .rules import verdict
+from .rules import Group, verdict
 
 
 class Limits(NamedTuple):
@@ -26,6 +26,8 @@ class Limits(NamedTuple):
     """At most so many starts in a second, evenly spaced."""
     pools: Mapping[str, float] = {}
     """Units of named pools."""
+    rates: Mapping[str, Mapping[str, float | None]] = {}
+    """Starts per second and tokens per minute, by pool. A run's gates have them; a run that is played has its own."""
 
     def capacities(self) -> dict[str, float]:
         """Return the units of every pool that has a limit."""
@@ -39,7 +41,7 @@ def limits_of(run: Mapping[str, Any]) -> Limits:
     pools |= {specialist_pool(name): float(slots) for name, slots in (run.get("specialist_slots") or {}).items()}
     if run.get("memory_mb") is not None:
         pools[MEMORY] = float(run["memory_mb"])
-    return Limits(run.get("max_parallel"), run.get("starts_per_s"), pools)
+    return Limits(run.get("max_parallel"), run.get("starts_per_s"), pools, gate_rates(run))
 
 
 def gate_rates(run: Mapping[str, Any]) -> dict[str, Mapping[str, float | None]]:
@@ -55,11 +57,17 @@ PATIENCE = 16
 """A ready task that was passed over so often, because what it needs was taken, has it kept for it."""
 
 
+AT_WORK = 1_000_000
+"""Levels of priority that a task has above others once it is at work."""
+
+
 class Skip(NamedTuple):
     """A task that must not run, and why."""
 
     task_id: str
     reason: str
+    no_occasion: bool = False
+    """Whether there is nothing for it to do."""
 
 
 @dataclass(slots=True)
@@ -71,6 +79,7 @@ class _Entry:
     order: int
     demand: Demand
     priority: int
+    group: Group | None = None
     missing: int = 0
     """Dependencies that are open; -1 once the task was decided on."""
     behind: int = 0
@@ -125,6 +134,8 @@ class Schedule:
         demand: Demand = ONE_SLOT,
         priority: int = 0,
         after: Sequence[str] = (),
+        at_work: bool = False,
+        group: Group | None = None,
     ) -> None:
         """Register a task.
 
@@ -138,8 +149,11 @@ class Schedule:
             demand: what it takes while it works.
             priority: the higher, the sooner.
             after: tasks of this superstep that it must not overlap with, and that go first, however they end.
+            at_work: whether it began before it was registered: it holds what it demands from now on, or, where it has
+                to wait for dependencies, goes before all others.
+            group: the group behind which it stands.
         """
-        entry = self._entries[task_id] = _Entry(task_id, depends_on, run_if, rank, order, demand, priority)
+        entry = self._entries[task_id] = _Entry(task_id, depends_on, run_if, rank, order, demand, priority, group)
         for other in after:
             if other not in self.statuses:
                 entry.behind += 1
@@ -155,6 +169,16 @@ class Schedule:
                 is_open = False
         if not (is_open and entry.missing):
             self._fresh.append(task_id)
+        if at_work:
+            self._go_on(entry)
+
+    def _go_on(self, entry: _Entry) -> None:
+        """Let a task that is at work hold what it demands; not while it waits for one that may need that to end."""
+        if entry.missing or entry.behind:
+            entry.priority += AT_WORK
+        else:
+            self.running[entry.task_id] = entry.demand
+            self.resources.take(entry.demand)
 
     def settle(self, task_id: str, status: str) -> None:
         """Tell how a task ended; whoever waited for it is looked at again."""
@@ -213,14 +237,17 @@ class Schedule:
             entry = self._entries.get(task_id)
             if entry is None or entry.missing < 0:
                 continue
-            said = verdict(entry.run_if, entry.depends_on, self.statuses)
+            said = verdict(entry.run_if, entry.depends_on, self.statuses, entry.group)
             if said.action == "skip":
                 entry.missing = -1
-                decision.skip.append(Skip(task_id, said.reason))
+                decision.skip.append(Skip(task_id, said.reason, said.no_occasion))
             elif said.action == "run" and not entry.behind:
                 entry.missing = -1
                 decision.ready.append(task_id)
-                self._queue(entry)
+                if task_id in self.running:
+                    decision.start.append(task_id)
+                else:
+                    self._queue(entry)
 
     def _queue(self, entry: _Entry) -> None:
         entry.key = (self._started // AGE - entry.priority, -entry.rank, entry.order)
@@ -250,12 +277,12 @@ class Schedule:
         """
         passed, kept = list[_Entry](), set[str]()
         for entry in sorted(self._heads(), key=lambda entry: entry.key):
-            pools = {pool for pool, _ in entry.demand.units}
-            opens_at = max((gate.opens_at(now) for gate in self._gates_of(entry.demand)), default=now)
+            opens_at = self._opens_at(entry.demand, now)
             if opens_at > now:
                 decision.wake_at = min(opens_at, decision.wake_at or opens_at)
                 continue
-            if kept.isdisjoint(pools) and self.resources.fits(entry.demand) and self._is_let_through(entry.demand):
+            is_kept = bool(kept) and not kept.isdisjoint(pool for pool, _ in entry.demand.units)
+            if not is_kept and self.resources.fits(entry.demand) and self._is_let_through(entry.demand):
                 for other in passed:
                     other.passed += 1
                 return entry
@@ -263,6 +290,11 @@ class Schedule:
             if entry.passed >= PATIENCE:
                 kept |= {SLOTS} if entry.demand.exclusive else self._short(entry.demand)
         return None
+
+    def _opens_at(self, demand: Demand, now: float) -> float:
+        """Return when all gates let a task start; not after `now` if they do."""
+        gates = self._gates_of(demand)
+        return max(gate.opens_at(now) for gate in gates) if gates else now
 
     def _gates_of(self, demand: Demand) -> list[Gate]:
         """Return the gates that a task has to go through."""

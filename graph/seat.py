@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from ..nodes.head_start import HeadStart
 from ..nodes.seat import Admission
 from ..schema.progress import ProgressEvent
+from ..tracing.log import log_event
 from .traffic import Traffic
 
 Result = Mapping[str, Any]
@@ -45,11 +47,17 @@ class Host(Protocol):
     def vacate(self, task_id: str) -> None:
         """Record that a branch ends without a result."""
 
+    def spent(self, task_id: str, usage: Mapping[str, Any]) -> None:
+        """Count what a task's attempt used."""
+
     def cancel(self, by: str, tasks: Collection[str], reason: str) -> list[str]:
         """End tasks for an aggregate; return those that were."""
 
     def take_more(self, task_id: str) -> bool:
         """Take what a task holds once more."""
+
+    def give_up(self, task_id: str, reason: str) -> None:
+        """End the whole run for a task."""
 
 
 class Seat:
@@ -62,12 +70,14 @@ class Seat:
         "_seen",
         "_turn",
         "after",
+        "ahead",
         "branch",
         "cut",
         "depends_on",
         "estimates",
         "is_watching",
         "needs_all",
+        "no_occasion",
         "ready_at",
         "reason",
         "required",
@@ -75,11 +85,12 @@ class Seat:
         "unneeded",
     )
 
-    def __init__(self, board: Host, send: Mapping[str, Any], branch: str) -> None:
+    def __init__(self, board: Host, send: Mapping[str, Any], branch: str, ahead: HeadStart | None = None) -> None:
         task: Mapping[str, Any] = send["task"]
         self.task_id: str = task["id"]
         self.after: Sequence[str] = send.get("after", ())
         self.branch = branch
+        self.ahead = ahead
         self.required: bool = task.get("required", True)
         self.is_watching = "aggregate" in task
         self._seen = -1
@@ -89,6 +100,7 @@ class Seat:
         self.ready_at: float | None = None
         self.cut = ""
         self.unneeded = False
+        self.no_occasion = False
         self.estimates: Mapping[str, Mapping[str, Any]] = board.estimates
         self._board = board
         self._known: Mapping[str, Result] = send.get("results") or {}
@@ -152,13 +164,17 @@ class Seat:
         if end is not None and self.cut:  # it was cut short between its start and its work
             end()
 
+    def give_up(self, reason: str) -> None:
+        """End the whole run: no other task would fare better."""
+        self._board.give_up(self.task_id, reason)
+
     def refused(self, wait_s: float) -> None:
         """Tell that a server had too many requests, and the seconds that it asks to wait."""
         self._board.traffic.refused(self.task_id, wait_s)
 
-    def spent(self, tokens: float) -> None:
-        """Tell what an attempt used."""
-        self._board.traffic.spent(self.task_id, tokens)
+    def spent(self, usage: Mapping[str, Any]) -> None:
+        """Tell what an attempt used: tokens and cost."""
+        self._board.spent(self.task_id, usage)
 
     def passed(self) -> None:
         """Tell that an attempt succeeded."""
@@ -188,6 +204,7 @@ class Seat:
     def emit(self, event: ProgressEvent) -> None:
         """Put an event on the run's stream."""
         self._board.emit(event)
+        log_event(event)
 
     def decide(self, admission: Admission, reason: str = "") -> None:
         """Tell the branch what it waits for; whoever comes second is not heard."""

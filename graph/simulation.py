@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from ..reducers.aggregation import Branch, Done, Fail, Nothing, Take, Wait, verdict
 from ..schema.aggregate import AGGREGATE, Aggregate, branch_terms
-from ..schema.conflicts import goes_behind
-from ..schema.dag import is_topological, releasable, topological, upward_ranks
+from ..schema.conflicts import goes_behind, touching
+from ..schema.dag import is_topological, releasable, topological
 from ..schema.results import standing
+from .gates import Gates
+from .ranks import start_ranks
 from .resources import demand_of
 from .schedule import Limits, Schedule
 from .stand_ins import UNKNOWN, is_early, known_output, playable
@@ -74,10 +76,10 @@ class Simulation:
         Args:
             tasks: as dicts; only what was set needs to be there.
             seconds: what each is expected to take, for the order of those that are ready.
-            limits: slots, pools, start rate.
+            limits: slots, pools, rates of starts; what spends tokens is not known.
             draw: says what each attempt comes to.
             config: the run's `deadline_s`, `on_failure` and the defaults of tasks; none if not given.
-            hopeful: whether every task is played, without time-outs; those that start where others fail as well.
+            hopeful: whether every attempt is let end, without time-outs.
             dice: for the jitter of waits between attempts; without it they last as long as they may.
         """
         self._tasks = {task["id"]: task for task in tasks}
@@ -85,7 +87,9 @@ class Simulation:
         self._draw = draw
         self._dice = dice
         self._hopeful = hopeful
-        self._schedule = Schedule(limits)
+        gates = Gates()
+        gates.configure(limits.rates)
+        self._schedule = Schedule(limits, gates=gates)
         self._ending: list[tuple[float, int, str, str]] = []
         self._count: dict[str, int] = {}
         self._fallen_back: set[str] = set()
@@ -102,20 +106,18 @@ class Simulation:
     def _add(self, tasks: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], limits: Limits) -> None:
         graph = {task["id"]: task.get("depends_on", ()) for task in tasks}
         order = list(graph) if is_topological(graph) else topological(graph)
-        ranks = upward_ranks(graph, seconds, order)
-        by_order = [self._tasks[task_id] for task_id in order]
-        behind = goes_behind([task for task in by_order if task.get("reads") or task.get("writes")])
+        ranks = start_ranks(self._tasks, graph, seconds, order)
+        behind = goes_behind(touching(tasks, graph))
         for index, task in enumerate(tasks):
             if task["specialist"] == AGGREGATE:
                 self._combining[task["id"]] = _Combining.of(task, self._tasks, graph)
                 for need in graph[task["id"]]:
                     self._combined_by.setdefault(need, []).append(task["id"])
                 continue
-            run_if = task.get("run_if", "all_success")
             self._schedule.add(
                 task["id"],
                 graph[task["id"]],
-                run_if="all_done" if self._hopeful and run_if == "one_failed" else run_if,
+                run_if=task.get("run_if", "all_success"),
                 rank=ranks[task["id"]],
                 order=index,
                 demand=demand_of(task, limits.pools),
@@ -132,7 +134,7 @@ class Simulation:
             for task_id in decision.start:
                 self._begin(task_id, self._tasks[task_id]["specialist"])
             for skip in decision.skip:
-                self._settle(skip.task_id, "skipped")
+                self._settle(skip.task_id, "skipped", by_choice=skip.no_occasion, no_occasion=skip.no_occasion)
             if not decision.skip and not self._go_on(decision.wake_at):
                 break
         self._end()
@@ -202,7 +204,15 @@ class Simulation:
         longest = min(retry.get("initial_s", 0.5) * retry.get("backoff", 2.0) ** (failed - 1), retry.get("max_s", 60.0))
         return float(longest if self._dice is None or not retry.get("jitter", True) else self._dice.uniform(0, longest))
 
-    def _settle(self, task_id: str, status: str, *, by_choice: bool = False, output: Any = UNKNOWN) -> None:
+    def _settle(
+        self,
+        task_id: str,
+        status: str,
+        *,
+        by_choice: bool = False,
+        no_occasion: bool = False,
+        output: Any = UNKNOWN,
+    ) -> None:
         if task_id in self.played.statuses:
             return
         self.played.statuses[task_id] = status
@@ -210,7 +220,7 @@ class Simulation:
         if by_choice:
             self.played.by_choice.add(task_id)
         output = known_output(self._tasks[task_id]) if output is UNKNOWN else output
-        result = {"status": status, "by_choice": by_choice, "output": output}
+        result = {"status": status, "by_choice": by_choice, "no_occasion": no_occasion, "output": output}
         self._results[task_id] = result
         self._cut_short(task_id)
         self._schedule.settle(task_id, standing(result))
@@ -240,7 +250,8 @@ class Simulation:
         if isinstance(said, Done | Take) and said.cancel and one.spec.cancel_rest:
             self._let_go(task_id, said.cancel)
         if isinstance(said, Nothing):
-            self._settle(task_id, "skipped", by_choice=True)
+            idle = all(self._results[branch.id].get("no_occasion") for branch in one.branches)
+            self._settle(task_id, "skipped", by_choice=True, no_occasion=idle)
         elif isinstance(said, Fail) and not self._hopeful and not self._tasks[task_id].get("fallback"):
             self._settle(task_id, "failed")
         elif not (isinstance(said, Fail) and self._hopeful and one.left):

@@ -49,6 +49,7 @@ def counted_only(spec: Mapping[str, Any], branches: Sequence[Mapping[str, Any]])
 
 def is_early(spec: Mapping[str, Any]) -> bool:
     """Tell whether a task that combines others may go on before all of them have ended well."""
-    if spec["strategy"] == "vote":
+    strategy = spec.get("strategy")
+    if strategy == "vote":
         return bool(spec.get("early", True))
-    return spec["strategy"] == "race" or spec.get("first") is not None
+    return strategy == "race" or spec.get("first") is not None

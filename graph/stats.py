@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
+from pydantic import Field
+
 from ..schema.results import Record
 from .bottlenecks import CriticalTask, Wait, critical_tasks, told, waited_for
 from .history import AttemptRow, History, RunRow, percentile
@@ -91,6 +93,9 @@ class Stats(Record):
     histogram: tuple[Bucket, ...]
     """All attempts by what they took."""
     usage: dict[str, float]
+    """What was used in all."""
+    own_usage: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """What `planner` and `synthesizer` have used of that; nothing where only one specialist counts."""
     specialists: tuple[SpecialistStats, ...]
     """The one that worked longest first."""
     critical: tuple[CriticalTask, ...]
@@ -129,7 +134,8 @@ def summed_up(
     ended = [run for run in runs if run.finished is not None and run.makespan_s > 0]
     speedups = [run.speedup for run in ended if run.speedup is not None]
     counts = Counter(row.status for row in attempts)
-    own = counts["succeeded"] + counts["failed"] + counts["timed_out"]
+    came_to_an_end = counts["succeeded"] + counts["failed"] + counts["timed_out"]
+    own = {} if specialist is not None else _own_usage(runs)
     critical = [task for task in critical_tasks(ended) if specialist in (None, task.specialist)]
     queued = waited_for(ended)
     each = _specialists(attempts)
@@ -143,12 +149,13 @@ def summed_up(
         mean_speedup=round(fmean(speedups), 3) if speedups else None,
         tasks=len({(row.thread_id, row.run_id, row.task_id) for row in attempts}),
         attempts=len(attempts),
-        error_rate=_share(counts["failed"], own),
-        timeout_rate=_share(counts["timed_out"], own),
+        error_rate=_share(counts["failed"], came_to_an_end),
+        timeout_rate=_share(counts["timed_out"], came_to_an_end),
         queued_s=Spread.of([row.queued_s for row in attempts]),
         duration_s=Spread.of([row.duration_s for row in attempts if row.status == "succeeded"]),
         histogram=_histogram([row.duration_s for row in attempts]),
-        usage=added_up(row.usage for row in attempts),
+        usage=added_up([*(row.usage for row in attempts), *own.values()]),
+        own_usage=own,
         specialists=tuple(each),
         critical=tuple(critical),
         waits=tuple(queued),
@@ -178,13 +185,22 @@ def _of_specialist(name: str, rows: Sequence[AttemptRow]) -> SpecialistStats:
     )
 
 
+def _own_usage(runs: Iterable[RunRow]) -> dict[str, dict[str, float]]:
+    """Return what the graph's own nodes have used; runs of an earlier version do not tell."""
+    told: dict[str, list[Any]] = {}
+    for run in runs:
+        for name, usage in (run.details.get("usage") or {}).items():
+            told.setdefault(name, []).append(usage)
+    return {name: added_up(usages) for name, usages in told.items()}
+
+
 def added_up(usages: Iterable[Any]) -> dict[str, float]:
     """Return the numbers in usages, added up by name."""
     total: dict[str, float] = {}
     for usage in usages:
         for name, value in (usage or {}).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                total[name] = total.get(name, 0) + value
+                total[name] = round(total.get(name, 0) + value, 12)
     return total
 
 

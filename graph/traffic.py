@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from weakref import WeakMethod
 
 from ..schema.progress import PoolChanged
-from .gates import SHARED
+from .gates import Gates
 from .pressure import CPU, CpuWatch, cores
 from .resources import MEMORY, SLOTS
 from .schedule import Schedule
@@ -19,8 +19,9 @@ Tell = Callable[[PoolChanged], None]
 class Traffic:
     """The pools of one schedule, as the outside world lets them be used."""
 
-    def __init__(self, schedule: Schedule, tell: Tell) -> None:
+    def __init__(self, schedule: Schedule, gates: Gates, tell: Tell) -> None:
         self._schedule = schedule
+        self._gates = gates
         self._tell = WeakMethod(tell)  # a strong one would keep the board alive, which holds this
         self._loop = asyncio.get_running_loop()
         self._cpu: CpuWatch | None = None
@@ -29,20 +30,20 @@ class Traffic:
         """Take a server's "too many requests" to a task: its pools let fewer through."""
         resources = self._schedule.resources
         for pool in self._pools(task_id):
-            gate, taken = SHARED.make(pool), round(resources.taken.get(pool, 0.0))
+            gate, taken = self._gates.make(pool), round(resources.taken.get(pool, 0.0))
             if gate.refused(self._loop.time(), wait_s, taken, resources.capacities.get(pool)):
                 self._changed(pool, gate.limit, "the server refused")
 
     def passed(self, task_id: str) -> None:
         """Take a success: the pools of the task let a little more through."""
-        for pool in self._pools(task_id) if SHARED else ():
-            if (gate := SHARED.get(pool)) is not None and gate.passed():
+        for pool in self._pools(task_id) if self._gates else ():
+            if (gate := self._gates.get(pool)) is not None and gate.passed():
                 self._changed(pool, gate.limit, "the server answers")
 
     def spent(self, task_id: str, tokens: float) -> None:
         """Charge tokens to the pools of a task."""
         for pool in self._pools(task_id):
-            if (gate := SHARED.get(pool)) is not None:
+            if (gate := self._gates.get(pool)) is not None:
                 gate.spent(tokens, self._loop.time())
 
     def watch_cores(self) -> None:
