@@ -1,0 +1,1 @@
+"""Fanwise as a server, for clients of other makes."""
