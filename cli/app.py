@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from .exits import INTERRUPTED
+from .exits import INTERRUPTED, has_begun
 
 COMMANDS = {
     "run": ("running", "Run a plan file, or one from standard input."),
@@ -24,8 +24,11 @@ COMMANDS = {
     "explain": ("planning", "Show what would run when, and how long it would take."),
     "rehearse": ("rehearsing", "Play a plan through without its specialists: what it would take and cost."),
     "show": ("showing", "Show the state and the results of a run."),
+    "timeline": ("timeline", "Draw a run: a chart by task and by slot, and the task graph."),
     "runs": ("runs", "List the runs in the database, or delete old ones."),
+    "mcp": ("mcp", "Serve runs, plans and troubleshooting to MCP clients."),
     "stats": ("stats", "Show what runs took and waited for, and what would shorten them."),
+    "serve": ("serve", "Serve the graphs for Studio, chat UIs and LangGraph's clients."),
     "specialists": ("listing", "List the specialists that tasks can name."),
     "workflows": ("listing", "List the named workflows and their parameters."),
     "sample": ("listing", "Write a sample event log with known faults."),
@@ -82,11 +85,14 @@ def run_cli(args: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if args is None else args)
     code = _code_of(given)
+    is_sent = _traces_are_sent()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
             _discard(stream)
+    if not is_sent:  # a thread of LangSmith's client may wait for a server that does not answer
+        os._exit(code)
     sys.exit(code)
 
 
@@ -97,11 +103,33 @@ def _code_of(args: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except (KeyboardInterrupt, click.Abort):
+        from .output import say
+
+        say(_interrupted(args))
         return INTERRUPTED
     except Exception as error:
         from .failures import tell
 
         return tell(error, args)
+
+
+def _traces_are_sent() -> bool:
+    """Wait a little until what was traced is sent; tell whether it was."""
+    relays = sys.modules.get(f"{__package__.rpartition('.')[0]}.tracing.relays")
+    try:
+        return relays is None or bool(relays.close_all())
+    except KeyboardInterrupt:
+        return False
+
+
+CHANGE_NOTHING = ("run", "ask", "resume", "validate", "explain", "rehearse", "show", "specialists", "workflows")
+"""Subcommands that have changed nothing before tasks run."""
+
+
+def _interrupted(args: Sequence[str]) -> str:
+    """Return what is said where Ctrl-C came before anything took care of it, such as while a command starts."""
+    is_harmless = bool(args) and args[0] in CHANGE_NOTHING and not has_begun()
+    return "interrupted; nothing was changed" if is_harmless else "interrupted"
 
 
 def _discard(stream: Any) -> None:

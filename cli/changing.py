@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import db_option, going_on_options, json_option, thread_id
+from .kinds import thread_id
+from .options import db_option, going_on_options, json_option
 from .resuming import going_on
 
 if TYPE_CHECKING:
     from ..graph.builder import Graph
-    from ..nodes.specialist import Specialist
     from ..schema.results import Report
     from .job import Job
     from .session import Session
+    from .user_code import OwnCode
 
 
 @click.command("retry")
@@ -42,11 +43,11 @@ def retry_command(thread: str, tasks: tuple[str, ...], failed: bool, with_depend
 def _changed(thread: str, options: dict[str, Any], prepare: Callable[[Session, Report], Awaitable[list[str]]]) -> int:
     """Change a run, then go on with it, and print what came of it."""
 
-    async def work(job: Job, specialists: list[Specialist]) -> Report:
+    async def work(job: Job, own: OwnCode) -> Report:
         from .output import clean_lines, say
         from .session import opened
 
-        async with opened(job, specialists) as session:
+        async with opened(job, own) as session:
             chosen = await prepare(session, _planned(session.before, job))
             if not job.quiet:
                 say(clean_lines(f"again: {listed_ids(chosen)}"))

@@ -19,6 +19,9 @@ class Display(Protocol):
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Take a progress event."""
 
+    def on_update(self, update: Mapping[str, Any]) -> None:
+        """Take what nodes wrote to the state."""
+
     async def tick(self) -> None:
         """Draw what changes with time alone, until cancelled."""
 
@@ -35,6 +38,9 @@ class Silent:
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Take a progress event."""
 
+    def on_update(self, update: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
     async def tick(self) -> None:
         """Do nothing."""
 
@@ -48,9 +54,7 @@ class Silent:
 @contextmanager
 def watch(progress: Progress, job: Job) -> Iterator[Display]:
     """Show a run's progress for as long as the context lasts, in the way that fits."""
-    progress.started = time.monotonic()
-    progress.running.clear()  # of an earlier invocation
-    progress.waiting.clear()
+    progress.begin(time.monotonic())
     if job.quiet:
         yield Silent()
     elif job.verbose or not _is_live():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +16,12 @@ from langgraph.runtime import RunControl
 from ..graph.builder import Graph
 from ..graph.history import History
 from ..graph.run import execute, report
+from ..schema.errors import RunError
 from ..schema.results import Report
+from ..tracing.streaming import streaming
 from .display import watch
-from .exits import INTERRUPTED
+from .exits import INTERRUPTED, begin
+from .failures import StoppedError
 from .job import Job
 from .metrics import exported
 from .output import say
@@ -38,6 +42,7 @@ async def drive(
     answers: Mapping[str, Any] | None = None,
     person: Person | None = None,
     history: History | None = None,
+    on_start: Callable[[], Awaitable[None]] | None = None,
 ) -> Report:
     """Run, or go on with, a run; show its progress; stop it when asked to.
 
@@ -50,19 +55,38 @@ async def drive(
         answers: answers to open questions, by id.
         person: who is asked at once.
         history: where to note what the run takes.
+        on_start: awaited once a new run has its plan.
 
     Raises:
         FanwiseError: what was given was refused, or there is nothing to report.
     """
+    begin()
     control = RunControl()
     with ExitStack() as stack:
         metrics = stack.enter_context(exported(job.metrics_port, job.metrics_file))
         display = stack.enter_context(watch(progress, job))
 
-        def told(event: Mapping[str, Any]) -> None:
-            metrics.on_event(event)
-            display.on_event(event)
+        begun: list[asyncio.Future[None]] = []
 
+        def updated(update: Mapping[str, Any]) -> None:
+            display.on_update(update)
+            if traces is not None:
+                traces.on_update(update)
+
+        def told(event: Mapping[str, Any]) -> None:
+            if on_start is not None and event.get("type") == "run_started":
+                begun.append(asyncio.ensure_future(on_start()))
+            metrics.on_event(event)
+            if traces is not None:
+                traces.on_event(event)
+            display.on_event(event)
+            if job.events is not None:
+                job.events.on_event(event)
+
+        if traces is not None:
+            stack.enter_context(traces.listening())
+        if job.events is not None:
+            stack.enter_context(streaming("text", "results"))
         running = asyncio.create_task(
             execute(
                 graph,
@@ -70,14 +94,14 @@ async def drive(
                 job.thread_id,
                 context=job.context,
                 on_event=told,
-                on_update=None if traces is None else traces.on_update,
+                on_update=None if traces is None and job.quiet else updated,
                 control=control,
                 answers=answers,
                 asker=person,
                 history=history,
             )
         )
-        stop = stack.enter_context(Stop(control, running, job, person))
+        stop = stack.enter_context(Stop(control, running, job, person, progress))
         if person is not None:
             person.display = display
         ticking = asyncio.create_task(display.tick())
@@ -88,13 +112,29 @@ async def drive(
                 running.cancel()
                 await asyncio.wait([running])
                 raise
-            made = await report(graph, job.thread_id)
+            made = await _stopped(graph, job)
         finally:
             ticking.cancel()
+            if begun:
+                await asyncio.wait(begun)
         metrics.ended(made.status)
     if stop.is_asked and made.status == "paused":  # it would have gone on without its questions
         return made.model_copy(update={"status": "interrupted"})
     return made
+
+
+async def _stopped(graph: Graph, job: Job) -> Report:
+    """Return the report of a run that was stopped at once.
+
+    Raises:
+        StoppedError: it had no plan yet.
+    """
+    try:
+        return await report(graph, job.thread_id)
+    except RunError:
+        how = "it was kept in memory only: start it again"
+        how = how if job.is_forgotten else f"to go on: {job.command('resume')}"
+        raise StoppedError(f"the run {job.thread_id!r} was stopped before it had a plan; {how}") from None
 
 
 class Stop:
@@ -104,12 +144,18 @@ class Stop:
     """
 
     def __init__(
-        self, control: RunControl, running: asyncio.Task[Report], job: Job, person: Person | None = None
+        self,
+        control: RunControl,
+        running: asyncio.Task[Report],
+        job: Job,
+        person: Person | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.is_asked = False
         """Whether a signal came."""
         self.at_once = False
         self._person = person
+        self._progress = progress
         self._timer: asyncio.TimerHandle | None = None
         self._control = control
         self._running = running
@@ -147,6 +193,8 @@ class Stop:
         if self._person is not None:
             self._person.leave()
         grace = self._job.grace
+        if self._progress is not None:
+            self._progress.stops_at = time.monotonic() + grace
         self._timer = asyncio.get_running_loop().call_later(
             grace, self._cancel, f"the {grace:g} s are over: what still runs is stopped, and runs again on resume"
         )

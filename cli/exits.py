@@ -25,3 +25,17 @@ _BY_STATUS = {
 def exit_code(status: str) -> int:
     """Return the exit code of a run that ended with this status."""
     return _BY_STATUS[status]
+
+
+_has_begun = False
+
+
+def begin() -> None:
+    """Note that tasks run, or are about to: from now on an interruption leaves something behind."""
+    global _has_begun
+    _has_begun = True
+
+
+def has_begun() -> bool:
+    """Tell whether this process has begun to run tasks."""
+    return _has_begun

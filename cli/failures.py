@@ -9,15 +9,19 @@ from typing import Any
 import click
 
 from ..schema.errors import FanwiseError, PlanError, Problem
-from .exits import FAILED, REFUSED
+from .exits import FAILED, INTERRUPTED, REFUSED
 from .output import clean_lines, print_json, say
+
+
+class StoppedError(FanwiseError):
+    """A run was stopped before it had a plan; the message says how to go on."""
 
 
 def tell(error: Exception, args: Sequence[str]) -> int:
     """Tell a person, and a script where it asked for JSON, what went wrong; return the exit code.
 
-    The object is `{"error": {"kind", "message", "problems"}}`; `kind` is `usage`, `plan`, `events`, `run`, `error` or
-    `internal`, and `problems` is there for a refused plan.
+    The object is `{"error": {"kind", "message", "problems"}}`; `kind` is `usage`, `plan`, `events`, `run`, `stopped`,
+    `error` or `internal`, and `problems` is there for a refused plan.
     """
     options = args[: args.index("--")] if "--" in args else args
     if "--json" in options:
@@ -25,6 +29,9 @@ def tell(error: Exception, args: Sequence[str]) -> int:
     if isinstance(error, click.ClickException):
         _tell_usage(error)
         return REFUSED
+    if isinstance(error, StoppedError):
+        say(clean_lines(str(error)))
+        return INTERRUPTED
     if isinstance(error, FanwiseError):
         say(f"error: {clean_lines(str(error))}")
         return REFUSED
@@ -44,7 +51,7 @@ def as_object(error: Exception) -> dict[str, Any]:
         problems = [problem_object(problem) for problem in error.problems]
         return {"kind": "plan", "message": str(error), "source": error.source, "problems": problems}
     if isinstance(error, FanwiseError):
-        return {"kind": kind if kind in ("events", "run") else "error", "message": str(error)}
+        return {"kind": kind if kind in ("events", "run", "stopped") else "error", "message": str(error)}
     return {"kind": "internal", "message": _one_line(error)}
 
 

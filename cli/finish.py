@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..schema.results import Report
+from ..schema.words import counted
 from .exits import INTERRUPTED, PAUSED, exit_code
 from .job import Job
 from .output import clean_lines, line_width, print_json, put, say, seconds, wrapped
@@ -10,7 +11,9 @@ from .output import clean_lines, line_width, print_json, put, say, seconds, wrap
 
 def finish(report: Report, job: Job) -> int:
     """Print the result, and the notes about it; return the exit code."""
-    if job.json:
+    if job.events is not None:
+        job.events.on_event({"type": "report", "report": report.model_dump(mode="json")})
+    elif job.json:
         print_json(report.model_dump(mode="json"))
     else:
         put(wrapped(clean_lines(report.summary.text)))
@@ -25,7 +28,7 @@ def finish(report: Report, job: Job) -> int:
 def notes(report: Report, job: Job) -> list[str]:
     """Return what stands on standard error below the result."""
     lines = ["", *_warnings(report, job)]
-    lines.append(counts(report))
+    lines += [counts(report), *used(report)]
     if job.is_forgotten:
         return [*lines, *_forgotten(report)]
     lines += what_next(report, job)
@@ -88,7 +91,9 @@ def how_to_answer(report: Report, job: Job) -> list[str]:
 def counts(report: Report) -> str:
     """Return counts and times in one line."""
     metrics = report.metrics
-    parts = [f"{report.status}: {metrics.succeeded} of {metrics.tasks} tasks succeeded"]
+    if not metrics.tasks:
+        return f"{report.status}: there was nothing to be done"
+    parts = [f"{report.status}: {metrics.succeeded} of {counted(metrics.tasks, 'task')} succeeded"]
     for count, word in (
         (metrics.failed, "failed"),
         (metrics.timed_out, "timed out"),
@@ -97,12 +102,25 @@ def counts(report: Report) -> str:
     ):
         if count:
             parts.append(f"{count} {word}")
+    if report.left_out:
+        parts.append(f"{counted(report.left_out, 'planned task')} left out of the plan")
     text = ", ".join(parts)
     if metrics.speedup is not None:
         text += f" · {seconds(metrics.makespan_s)}"
         if metrics.speedup is not None and metrics.speedup >= 1.05:
             text += f" instead of {seconds(metrics.sequential_s)} one by one"
     return text
+
+
+def used(report: Report) -> list[str]:
+    """Return, as a line, the tokens that models have used and what they cost; none where there is nothing."""
+    usage = report.metrics.usage or {}
+    parts = []
+    if tokens := usage.get("total_tokens"):
+        parts.append(f"{tokens:,} token{'s' * (tokens != 1)}")
+    if "cost" in usage:
+        parts.append(f"{usage['cost']:,.4f} {report.metrics.currency}".rstrip())
+    return [", ".join(parts)] if parts else []
 
 
 def _warnings(report: Report, job: Job, most: int = 6) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 from collections.abc import Mapping
@@ -9,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..state import RunContext
+from ..tracing.log import set_up
 from .options import DEFAULT_DB, GRACE_S
+from .setup import Setup
+from .streamed import EventLines
 
-NEEDS_SPECIALISTS = ("resume", "review", "retry")
+NEEDS_SETUP = ("resume", "review", "retry")
 """Commands that run tasks."""
 
 
@@ -30,15 +34,19 @@ class Job:
     grace: float = GRACE_S
     """Seconds that running tasks have to come to their end when the run is stopped."""
     trace_dir: str | None = None
+    events: EventLines | None = None
+    """Where each event is written for programs."""
     metrics_port: str | None = None
     """Where metrics are served while the run goes on."""
     metrics_file: str | None = None
     """What they are written to."""
-    specialist_sources: tuple[str, ...] = ()
+    setup: Setup = field(default_factory=Setup)
+    """What the run works with beside its plan."""
 
     @classmethod
     def of(cls, thread_id: str, options: Mapping[str, Any]) -> Self:
         """Return the job that a command's options ask for; its context wins over the plan's configuration."""
+        log_as(options)
         return cls(
             thread_id=thread_id,
             db=options["db"],
@@ -48,16 +56,22 @@ class Job:
                 deadline_s=options.get("deadline"),
                 schedule=options.get("schedule"),
                 review="plan" if options.get("review_plan") else None,
+                max_rounds=options.get("max_rounds"),
+                max_tokens=options.get("max_tokens"),
+                max_cost=options.get("max_cost"),
+                cache_plan=options.get("cache_plan", False),
+                events=options.get("events"),
             ),
             json=options["as_json"],
             quiet=options.get("quiet", False),
-            verbose=options.get("verbose", False),
+            verbose=bool(options.get("verbose")),
             interactive=options.get("interactive", False),
             grace=options.get("grace", GRACE_S),
             trace_dir=options.get("trace_dir"),
+            events=options.get("progress"),
             metrics_port=options.get("metrics_port"),
             metrics_file=options.get("metrics_file"),
-            specialist_sources=options.get("specialist_sources", ()),
+            setup=Setup.of(options),
         )
 
     @property
@@ -70,12 +84,18 @@ class Job:
         options: list[Any] = []
         if self.db != DEFAULT_DB:
             options += ["--db", without_password(self.db)]
-        if name in NEEDS_SPECIALISTS:
-            for source in self.specialist_sources:
-                options += ["--specialists", source]
+        if name in NEEDS_SETUP:
+            options += self.setup.as_options()
         thread = ["--", self.thread_id] if self.thread_id.startswith("-") else [self.thread_id]
         parts = ["fanwise", name, *options, *(() if thread[1:] else thread), *more, *(thread if thread[1:] else ())]
         return " ".join(shlex.quote(str(part)) for part in parts)
+
+
+def log_as(options: Mapping[str, Any]) -> None:
+    """Set up the log: warnings, unless more is asked for."""
+    as_json, verbose = bool(options.get("log_json")), int(options.get("verbose") or 0)
+    level = logging.DEBUG if verbose > 1 else logging.INFO if as_json else logging.WARNING
+    set_up(logging.ERROR if options.get("quiet") and not as_json else level, as_json=as_json)
 
 
 def without_password(db: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ..nodes.summary.text import clean
 from .output import say, seconds
-from .progress import Progress, started
+from .progress import Progress, about, added, limited, started, tokens_text
 
 MANY = 200
 """Runs of more tasks tell only failures, and every twentieth part of the way."""
 
+SILENCE_S = 30.0
+"""Seconds without a line after which it is told what is at work."""
 
 _WHY = {"before": ": may it run?", "after": ": is its output right?"}
 
@@ -23,6 +26,8 @@ class Lines:
     def __init__(self, progress: Progress, *, verbose: bool = False) -> None:
         self._progress = progress
         self._verbose = verbose
+        self._told = time.monotonic()
+        """When the last line was written."""
         self._held: list[str] | None = None
         """Lines that wait until a question is answered; `None` where nobody is asked."""
 
@@ -37,6 +42,7 @@ class Lines:
             say(line)
 
     def _say(self, line: str) -> None:
+        self._told = time.monotonic()
         if self._held is None:
             say(line)
         else:
@@ -59,17 +65,45 @@ class Lines:
         elif kind == "task_paused":
             self._step(event, f"waits for a person{_WHY.get(str(event.get('review')), '')}")
         elif kind == "pool_changed":
-            limit = event.get("limit")
-            now = "no limit any more" if limit is None else f"at most {limit} at a time"
-            self._say(f"{clean(str(event.get('pool')), 120)}: {now}, {clean(str(event.get('why')), 200)}")
+            self._say(limited(str(event.get("pool")), event.get("limit"), str(event.get("why") or "")))
+        elif kind == "budget_used":
+            self._say(f"{clean(progress.over_budget, 400)}: what runs ends, nothing more starts")
+        elif kind == "round_started":
+            self._say(added(event))
         elif self._verbose and kind == "task_started":
             attempt = event.get("attempt", 1)
             self._step(event, "started" if attempt == 1 else f"started, attempt {attempt}")
         elif self._verbose and kind == "task_queued":
             self._step(event, "queued")
 
+    def on_update(self, update: Mapping[str, Any]) -> None:
+        """Take what nodes wrote to the state."""
+        self._progress.take_update(update)
+
     async def tick(self) -> None:
-        """Do nothing: lines change with events alone."""
+        """Tell what is at work where there was nothing to tell for long, until cancelled."""
+        while True:
+            await asyncio.sleep(max(1.0, self._told + SILENCE_S - time.monotonic()))
+            if (now := time.monotonic()) - self._told >= SILENCE_S and self._held is None:
+                self._say(self.standing(now))
+
+    def standing(self, now: float) -> str:
+        """Return the line that tells how a run stands in which nothing ends for long."""
+        progress = self._progress
+        if not progress.total:
+            return f"planning, {seconds(now - progress.started)} so far"
+        first = sorted(progress.running.items(), key=lambda item: item[1].since)
+        named = [f"{clean(task, 60)} ({seconds(round(now - at_work.since))})" for task, at_work in first[:3]]
+        more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+        parts = [f"at work: {', '.join(named)}{more}" if named else "nothing is at work"]
+        if progress.waiting:
+            count = len(progress.waiting)
+            parts.append(f"{count} wait{'s' * (count == 1)} for a person")
+        if (left := progress.left_s(now)) is not None:
+            parts.append(f"expected {about(left)} more")
+        if progress.tokens:
+            parts.append(tokens_text(progress.tokens))
+        return f"[{progress.done}/{progress.total}] {'; '.join(parts)}"
 
     def _ended(self, event: Mapping[str, Any]) -> None:
         status = str(event.get("status"))
@@ -90,4 +124,5 @@ class Lines:
         self._step(event, told)
 
     def _step(self, event: Mapping[str, Any], text: str) -> None:
-        self._say(f"[{self._progress.done}/{self._progress.total}] {clean(str(event.get('task_id')), 120)} {text}")
+        progress = self._progress
+        self._say(f"[{progress.done}/{progress.total}] {progress.label(str(event.get('task_id')))} {text}")

@@ -16,10 +16,10 @@ def specialists_command(as_json: bool, specialist_sources: tuple[str, ...]) -> i
     """List the specialists that tasks can name."""
     from ..nodes.specialists import built_in
     from .output import Column, print_json, put, results_only, table
-    from .user_code import load_specialists
+    from .user_code import load_code
 
     with results_only():
-        own = {item.name: item for item in load_specialists(specialist_sources)}
+        own = {item.name: item for item in load_code(specialist_sources).specialists}
     known = {**built_in(), **own}
     rows = [
         {"name": name, "description": item.description, "built_in": name not in own} for name, item in known.items()

@@ -66,9 +66,19 @@ class RunMetrics:
 
     def ended(self, status: str) -> None:
         """Count the run, and nothing as running."""
-        self._runs.labels(status).inc()
+        self.count(status)
         self._running.set(0)
         self._waiting.set(0)
+
+    def count(self, status: str) -> None:
+        """Count a run, one of many."""
+        self._runs.labels(status).inc()
+
+    def gone(self, task: str) -> None:
+        """Count a task as neither at work nor waiting any more: its run stopped."""
+        self._gone(task)
+        self._running.set(len(self._at_work))
+        self._waiting.set(len(self._in_queue))
 
     def _attempt(self, event: Mapping[str, Any], task: str) -> None:
         specialist = str(event["specialist"])

@@ -1,15 +1,23 @@
-"""Options that several commands share, and the kinds of values that they take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
+
+from .kinds import (
+    address,
+    log_path,
+    positive_amount,
+    positive_seconds,
+    role_and_model,
+    some_seconds,
+    thread_id,
+    with_environment,
+)
+from .streamed import event_lines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,73 +27,9 @@ GRACE_S = 30.0
 """Seconds that running tasks have to come to their end when the run is stopped."""
 
 
-def positive_seconds(value: str) -> float:
-    """Return a positive, finite number of seconds; anything else is bad usage."""
-    try:
-        number = float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a number of seconds") from None
-    if not math.isfinite(number) or number <= 0:
-        raise click.BadParameter(f"{value!r} is not a positive, finite number of seconds")
-    return number
+def stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return several options as one decorator, in this order in the help."""
 
-
-def address(value: str) -> str:
-    """Return a port, or a host and a port; anything else is bad usage."""
-    if not re.fullmatch(r"([^\s:]+:)?\d{1,5}", value) or int(value.rpartition(":")[2]) > 65535:
-        raise click.BadParameter(f"{value[:80]!r} is no PORT or HOST:PORT")
-    return value
-
-
-def some_seconds(value: str) -> float:
-    """Return a finite number of seconds that is not negative; anything else is bad usage."""
-    return 0.0 if value.strip() == "0" else positive_seconds(value)
-
-
-class Age(NamedTuple):
-    """A duration as it was given."""
-
-    text: str
-    duration: timedelta
-
-
-def age(value: str) -> Age:
-    """Return a duration such as `30d`, `12h` or `90m`; anything else is bad usage."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])", value.strip().lower())
-    try:
-        if found is not None:
-            return Age(found[0], timedelta(**{_UNITS[found[2]]: float(found[1])}))
-    except OverflowError:
-        pass
-    raise click.BadParameter(f"{value[:40]!r} is no duration: write it as 30d, 12h, 90m, 45s or 2w")
-
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def thread_id(value: str) -> str:
-    """Return the name of a run; an empty, long or unprintable one is bad usage."""
-    if not re.fullmatch(r"\S(.{0,198}\S)?", value) or not value.isprintable():
-        raise click.BadParameter(f"{value[:80]!r} can't name a run: give 1 to 200 printable characters")
-    return value
-
-
-def name_and_value(text: str) -> tuple[str, Any]:
-    """Return a parameter, `NAME=VALUE`; the value is JSON where it reads as JSON, else text."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
-    try:
-        return name.strip(), json.loads(value, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return name.strip(), value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -96,11 +40,14 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value on standard output, nothing else.")
 
-output_options = _stack(
+output_options = stack(
     json_option,
     click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, only the result and errors."),
     click.option(
-        "-v", "--verbose", is_flag=True, help="Progress as plain lines, with every step; tracebacks of internal errors."
+        "-v",
+        "--verbose",
+        count=True,
+        help="Progress as plain lines, with every step; tracebacks of internal errors. -vv: the log too.",
     ),
 )
 
@@ -116,8 +63,9 @@ specialists_option = click.option(
     "--specialists",
     "specialist_sources",
     multiple=True,
-    metavar="FILE.py|MODULE",
-    help="Python code whose specialists tasks can name; may be given again.",
+    metavar="FILE|MODULE",
+    help="Python code whose specialists and reducers tasks can name, or a YAML file that describes one specialist; "
+    "may be given again.",
 )
 
 workflows_option = click.option(
@@ -139,6 +87,15 @@ trace_option = click.option(
     "--trace-dir", metavar="DIR", help="Write a JSON trace of each task, and an index, into this folder."
 )
 
+log_option = click.option("--log-json", is_flag=True, help="The log on standard error, as JSON lines.")
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["jsonl"]),
+    callback=event_lines,
+    help="Each event as a line of JSON on standard output, and at last the report.",
+)
+
 interactive_option = click.option(
     "-i",
     "--interactive",
@@ -154,7 +111,7 @@ grace_option = click.option(
     help=f"Seconds that running tasks have to end when the run is stopped [{GRACE_S:g}].",
 )
 
-metrics_options = _stack(
+metrics_options = stack(
     click.option(
         "--metrics-port",
         type=address,
@@ -166,14 +123,64 @@ metrics_options = _stack(
     ),
 )
 
-size_options = _stack(
+size_options = stack(
     click.option("--max-tasks", type=click.IntRange(min=1), metavar="N", help="Accept plans of up to N tasks [10000]."),
     click.option(
         "--max-bytes", type=click.IntRange(min=1), metavar="N", help="Accept files of up to N bytes [16 MiB]."
     ),
 )
 
-run_options = _stack(
+model_option = click.option(
+    "--model",
+    "models",
+    type=role_and_model,
+    multiple=True,
+    callback=with_environment,
+    metavar="[ROLE=]NAME",
+    help="A chat model, such as openai:gpt-4.1-mini, for planning, specialists and the summary, or for one ROLE of "
+    "planner, specialists, summary. May be given again. FANWISE_MODEL says it for roles that are not given.",
+)
+
+folder = click.Path(exists=True, file_okay=False, resolve_path=True)
+file = click.Path(exists=True, dir_okay=False, resolve_path=True)
+
+events_option = click.option(
+    "--events",
+    type=log_path,
+    metavar="PATH",
+    help="The event log that is asked about: a file or a folder.",
+)
+
+setup_options = stack(
+    model_option,
+    click.option("--workspace", type=folder, metavar="DIR", help="The folder that coding specialists read and write."),
+    click.option("--notes", type=folder, metavar="DIR", help="A folder with your notes."),
+    click.option("--mcp-config", type=file, metavar="FILE", help="MCP servers whose tools specialists may use."),
+    click.option("--prices", type=file, metavar="FILE", help="What models cost, per million tokens."),
+    click.option(
+        "--allow-command",
+        "commands",
+        multiple=True,
+        metavar="NAME",
+        help="A command that agents may run in the workspace, besides python, pytest and ruff. May be given again.",
+    ),
+    click.option("--no-approval", is_flag=True, help="Let agents run those commands without asking a person."),
+)
+
+limit_options = stack(
+    click.option(
+        "--max-rounds",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Rounds: after each but the last, the model may add tasks [1].",
+    ),
+    click.option(
+        "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens of models that the run may use."
+    ),
+    click.option("--max-cost", type=positive_amount, metavar="X", help="What they may cost, as --prices has it."),
+)
+
+run_options = stack(
     output_options,
     db_option,
     click.option("--thread", type=thread_id, metavar="ID", help="Name of the run; a new one if not given."),
@@ -186,21 +193,30 @@ run_options = _stack(
     click.option("--review-plan", is_flag=True, help="Let a person look at the plan before anything runs."),
     interactive_option,
     grace_option,
+    log_option,
+    progress_option,
     trace_option,
     metrics_options,
+    limit_options,
+    events_option,
+    setup_options,
     specialists_option,
     size_options,
 )
 
-going_on_options = _stack(
+going_on_options = stack(
     output_options,
     db_option,
     max_parallel_option,
     deadline_option,
     interactive_option,
     grace_option,
+    log_option,
+    progress_option,
     trace_option,
     metrics_options,
+    events_option,
+    setup_options,
     specialists_option,
 )
 """Options of what goes on with a run."""

@@ -27,15 +27,17 @@ def wrapped(text: str) -> str:
     """Return text whose lines are broken between words, where standard output is a terminal."""
     if not sys.stdout.isatty():
         return text
+    width = line_width()
+    return "\n".join(piece for line in text.splitlines() for piece in wrapped_line(line, width))
+
+
+def wrapped_line(line: str, width: int) -> list[str]:
+    """Return a line broken between words; what follows is indented as the line is, or as its list item's text."""
     import textwrap
 
-    width = line_width()
-    lines = []
-    for line in text.splitlines():
-        hang = _indent(line) + ("  " if line.lstrip()[:1] in "->" else "   ")
-        hang = hang if line.lstrip()[:1] in "->" or line.lstrip()[:1].isdigit() else _indent(line)
-        lines += textwrap.wrap(line, width, subsequent_indent=hang, break_on_hyphens=False) or [""]
-    return "\n".join(lines)
+    hang = _indent(line) + ("  " if line.lstrip()[:1] in "->" else "   ")
+    hang = hang if line.lstrip()[:1] in "->" or line.lstrip()[:1].isdigit() else _indent(line)
+    return textwrap.wrap(line, width, subsequent_indent=hang, break_on_hyphens=False) or [""]
 
 
 def _indent(line: str) -> str:
@@ -125,6 +127,8 @@ class Column:
     """Whether it holds numbers."""
     optional: bool = False
     """Whether it is left out where the terminal is narrow."""
+    sparse: bool = False
+    """Whether it is left out where no row has anything in it."""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
@@ -139,7 +143,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
     width = width or line_width()
     cells = [[clean(cell, 400) for cell in row] for row in rows]
-    kept = list(range(len(columns)))
+    kept = [i for i, column in enumerate(columns) if not column.sparse or any(row[i] for row in cells)]
     sizes = [
         max([cell_len(column.title), *(min(cell_len(row[i]), 48) for row in cells)]) for i, column in enumerate(columns)
     ]

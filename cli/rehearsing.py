@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import db_option, output_options, positive_seconds, size_options
+from .kinds import positive_seconds
+from .options import db_option, output_options, size_options, specialists_option
 from .running import load_plan
 
 if TYPE_CHECKING:
     from ..graph.history import History
     from ..graph.rehearse import Range, Rehearsal
     from ..schema.plan import Plan
+    from .user_code import OwnCode
 
 
 @click.command("rehearse")
@@ -28,20 +30,23 @@ if TYPE_CHECKING:
 @click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Tasks at the same time; the plan's own limit.")
 @output_options
 @db_option
+@specialists_option
 @size_options
 def rehearse_command(plan: str, **options: Any) -> int:
     """Play a plan through with stand-ins for its specialists: what would it take, what would it cost?
 
     Times, failures and usage are drawn from the history of the runs in --db; what it lacks, around `estimated_s`.
+    --specialists tells which of your own work alone or keep a core busy; they are not called.
     """
     from .output import print_json, put
+    from .user_code import load_quietly
 
     if options["virtual"] and options["speed"] is not None:
         raise click.UsageError("--virtual and --speed exclude each other", click.get_current_context())
     if options["draws"] is not None and options["speed"] is not None:
         raise click.UsageError("--draws is for virtual time, without --speed", click.get_current_context())
-    loaded = load_plan(plan, None, options["max_tasks"], options["max_bytes"])
-    found = _rehearsed(loaded, options)
+    loaded = load_plan(plan, options["max_tasks"], options["max_bytes"])
+    found = _rehearsed(loaded, load_quietly(options["specialist_sources"]), options)
     if options["as_json"]:
         print_json(found.model_dump(mode="json"))
     else:
@@ -49,19 +54,20 @@ def rehearse_command(plan: str, **options: Any) -> int:
     return 0
 
 
-def _rehearsed(plan: Plan, options: dict[str, Any]) -> Rehearsal:
+def _rehearsed(plan: Plan, own: OwnCode, options: dict[str, Any]) -> Rehearsal:
     from ..graph.history_places import open_history
 
     with open_history(options["db"]) as history:
         if options["speed"] is not None:
-            return _in_real_time(plan, history, options)
+            return _in_real_time(plan, own, history, options)
         from ..graph.rehearse import rehearse
 
         draws = options["draws"] or max(10, min(200, 100_000 // max(len(plan.tasks), 1)))
-        return rehearse(plan, history=history, slots=options["slots"], seed=options["seed"], draws=draws)
+        drawn: dict[str, Any] = {"slots": options["slots"], "seed": options["seed"], "draws": draws}
+        return rehearse(plan, history=history, specialists=own.specialists, **drawn)
 
 
-def _in_real_time(plan: Plan, history: History, options: dict[str, Any]) -> Rehearsal:
+def _in_real_time(plan: Plan, own: OwnCode, history: History, options: dict[str, Any]) -> Rehearsal:
     import asyncio
 
     from ..graph.rehearse_real import Stage
@@ -71,7 +77,8 @@ def _in_real_time(plan: Plan, history: History, options: dict[str, Any]) -> Rehe
     from .progress import Progress
 
     job = Job("rehearsal", db="memory", json=options["as_json"], quiet=options["quiet"], verbose=options["verbose"])
-    stage = Stage(plan, speed=options["speed"], history=history, slots=options["slots"], seed=options["seed"])
+    drawn: dict[str, Any] = {name: options[name] for name in ("speed", "slots", "seed")}
+    stage = Stage(plan, history=history, specialists=own.specialists, **drawn)
     made = asyncio.run(drive(stage.graph(), stage.given(), job, Progress()))
     if made.status in ("interrupted", "paused"):
         raise RunError("the rehearsal was stopped before its end: nothing is known of it")

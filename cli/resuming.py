@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import going_on_options, thread_id
+from .kinds import thread_id
+from .options import going_on_options
 
 if TYPE_CHECKING:
-    from ..nodes.specialist import Specialist
     from ..schema.results import Report
     from .answers import Given
     from .job import Job
     from .session import Session
+    from .user_code import OwnCode
 
 
 def _given_answer(text: str) -> Given:
@@ -43,10 +44,10 @@ def resume_command(thread: str, given: tuple[Given, ...], approve_all: bool, **o
     shown.
     """
 
-    async def resume(job: Job, specialists: list[Specialist]) -> Report:
+    async def resume(job: Job, own: OwnCode) -> Report:
         from .session import opened
 
-        async with opened(job, specialists) as session:
+        async with opened(job, own) as session:
             if (over := await _over(session)) is not None:
                 if given:
                     raise click.UsageError(f"the run {job.thread_id} is over: there is nothing to answer")
@@ -67,10 +68,10 @@ def review_command(thread: str, **options: Any) -> int:
     Without a terminal, `fanwise resume THREAD --answer ID=JSON` does the same.
     """
 
-    async def review(job: Job, specialists: list[Specialist]) -> Report:
+    async def review(job: Job, own: OwnCode) -> Report:
         from .session import opened
 
-        async with opened(job, specialists) as session:
+        async with opened(job, own) as session:
             if (over := await _over(session)) is not None:
                 return over
             if session.before is None or not (session.before.interrupts or session.before.answered):
@@ -81,22 +82,19 @@ def review_command(thread: str, **options: Any) -> int:
     return going_on(thread, {**options, "interactive": True}, review)
 
 
-def going_on(
-    thread: str, options: dict[str, Any], work: Callable[[Job, list[Specialist]], Coroutine[Any, Any, Report]]
-) -> int:
+def going_on(thread: str, options: dict[str, Any], work: Callable[[Job, OwnCode], Coroutine[Any, Any, Report]]) -> int:
     """Do something with a run that is there, and print what came of it."""
     import asyncio
 
     from .finish import finish
     from .job import Job
     from .output import results_only
-    from .user_code import load_specialists
 
     job = Job.of(thread, options)
     _check_terminal(job)
     with results_only():
-        specialists = load_specialists(job.specialist_sources)
-        report = asyncio.run(work(job, specialists))
+        own = job.setup.load_code()
+        report = asyncio.run(work(job, own))
     return finish(report, job)
 
 
@@ -165,7 +163,7 @@ def _answers(session: Session, given: tuple[Given, ...], approve_all: bool) -> d
     answers = matched(
         given,
         questions,
-        known_names(session.specialists),
+        known_names(session.own.specialists),
         answered=all_asked(before.answered) if before is not None else (),
         resume=session.job.command("resume"),
     )

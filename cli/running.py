@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
-    name_and_value,
-    run_options,
-    workflows_option,
-)
+from .kinds import name_and_value
+from .options import run_options, workflows_option
 
 if TYPE_CHECKING:
-    from ..nodes.specialist import Specialist
     from ..schema.plan import Plan
     from .job import Job
+    from .user_code import OwnCode
 
 STDIN = "standard input"
 
@@ -32,9 +29,15 @@ def run_command(plan: str, **options: Any) -> int:
 
     Options that are given here win over the plan's own configuration.
     """
-    job, specialists = _prepared({**options, "plan": plan})
-    loaded = load_plan(plan, specialists, options["max_tasks"], options["max_bytes"])
-    return _started(job, specialists, {"plan": loaded.to_state()}, options, plan=loaded)
+    from .output import clean_lines, say
+    from .planning import conflicts_told, validated
+
+    job, own = _prepared({**options, "plan": plan})
+    loaded = validated(plan, own, options["max_tasks"], options["max_bytes"], job.setup.equipment)
+    if not job.quiet:
+        for text in conflicts_told(loaded):
+            say(clean_lines(f"warning: {text}"))
+    return _started(job, own, {"plan": loaded.to_state()}, options, plan=loaded)
 
 
 @click.command("ask")
@@ -48,7 +51,9 @@ def run_command(plan: str, **options: Any) -> int:
     metavar="NAME=VALUE",
     help="A parameter of the workflow; JSON where it reads as JSON, else text. May be given again.",
 )
-@click.option("--events", metavar="PATH", help="The event log that is asked about: a file or a folder.")
+@click.option(
+    "--cache-plan", is_flag=True, help="Give a request the plan that the same model made of it before, if there is one."
+)
 @workflows_option
 @run_options
 def ask_command(
@@ -62,35 +67,33 @@ def ask_command(
     """Plan a request, run it, and print the summary."""
     named = _named(params)
     if events is not None:
-        named["events"] = os.path.abspath(events) if events and "://" not in events else events
+        named["events"] = events
     if not text.strip() and workflow is None:
         raise click.UsageError("nothing is asked: give a TEXT, or --workflow NAME", click.get_current_context())
-    _check_has_log(workflow, named, folders)
-    job, specialists = _prepared(options)
+    job, own = _prepared({**options, "events": named.get("events")})
+    if not job.setup.plans:
+        _check_has_log(workflow, named, folders)
+        _say_what_a_model_would_add(job, workflow)
     given = {"request": text, "workflow": workflow, "params": named}
     started_with = {name: value for name, value in given.items() if value}
-    return _started(job, specialists, started_with, options, folders=folders)
+    return _started(job, own, started_with, options, folders=folders)
 
 
-def load_plan(
-    plan: str, specialists: list[Specialist] | None, max_tasks: int | None = None, max_bytes: int | None = None
-) -> Plan:
-    """Read a plan whose tasks may name the given specialists and the built-in ones; any others too with `None`.
+def load_plan(plan: str, max_tasks: int | None = None, max_bytes: int | None = None) -> Plan:
+    """Read a plan that is to be looked at, not run: its tasks may name specialists that are not here.
 
     Raises:
         PlanError: it is refused; every problem has its line or field.
     """
-    from ..nodes.specialists import known_names
     from ..schema.checks import MAX_TASKS
     from ..schema.plan import Plan
     from ..schema.source import MAX_BYTES
 
     max_tasks, max_bytes = max_tasks or MAX_TASKS, max_bytes or MAX_BYTES
-    known = None if specialists is None else known_names(specialists)
     if plan == "-":
         text = sys.stdin.buffer.read(max_bytes + 1)
-        return Plan.load(text, specialists=known, name=STDIN, max_tasks=max_tasks, max_bytes=max_bytes)
-    return Plan.load(Path(plan), specialists=known, max_tasks=max_tasks, max_bytes=max_bytes)
+        return Plan.load(text, name=STDIN, max_tasks=max_tasks, max_bytes=max_bytes)
+    return Plan.load(Path(plan), max_tasks=max_tasks, max_bytes=max_bytes)
 
 
 def _named(params: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
@@ -100,6 +103,15 @@ def _named(params: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
             raise click.UsageError(f"--param {name} is given twice", click.get_current_context())
         named[name] = value
     return named
+
+
+def _say_what_a_model_would_add(job: Job, workflow: str | None) -> None:
+    from .output import say
+
+    if job.quiet or job.json:
+        return
+    planned = "" if workflow else "plan any request and "
+    say(f"note: without a model, rules do the work; --model NAME (or FANWISE_MODEL) would {planned}write the summary")
 
 
 def _check_has_log(workflow: str | None, params: Mapping[str, Any], folders: tuple[str, ...]) -> None:
@@ -116,31 +128,52 @@ def _check_has_log(workflow: str | None, params: Mapping[str, Any], folders: tup
             "no event log to answer from: give one with --events PATH (a file or a folder); "
             "`fanwise sample DIR` writes a sample log, then --events DIR"
         )
+        if workflow is None:
+            message += "; or let a model answer, which needs none: --model NAME (or FANWISE_MODEL)"
         raise click.UsageError(message, click.get_current_context())
 
 
-def _prepared(options: Mapping[str, Any]) -> tuple[Job, list[Specialist]]:
+def _check_is_log(events: Any) -> None:
+    """Refuse a log that is not there before anything else is done.
+
+    Raises:
+        EventsError: there is nothing that could be one.
+    """
+    from ..schema.errors import EventsError
+
+    if "://" not in str(events) and not os.path.exists(str(events)):
+        from ..events.open import open_events
+
+        open_events(str(events))
+        raise EventsError(f"there is no event log {events}")
+
+
+def _prepared(options: Mapping[str, Any]) -> tuple[Job, OwnCode]:
     from ..graph.run import new_thread_id
     from .job import Job
     from .output import results_only
     from .resuming import NO_TERMINAL
     from .terminal import is_there
-    from .user_code import load_specialists
 
     job = Job.of(options["thread"] or new_thread_id(), options)
+    if options.get("max_cost") is not None and job.setup.models and job.setup.prices is None:
+        how = "what models cost, per million tokens; --max-tokens needs none"
+        raise click.UsageError(f"--max-cost needs --prices FILE: {how}", click.get_current_context())
     if job.interactive and not is_there():
         how = "leave -i out, and the run stops with what it asks, to be answered later"
         raise click.UsageError(f"{NO_TERMINAL}: {how}", click.get_current_context())
     if job.interactive and options.get("plan") == "-":
         raise click.UsageError("-i reads answers from standard input: give the plan as a file")
+    if options.get("events"):
+        _check_is_log(options["events"])
     with results_only():
-        specialists = load_specialists(options["specialist_sources"])
-    return job, specialists
+        own = job.setup.load_code()
+    return job, own
 
 
 def _started(
     job: Job,
-    specialists: list[Specialist],
+    own: OwnCode,
     given: Mapping[str, Any],
     options: Mapping[str, Any],
     *,
@@ -155,5 +188,5 @@ def _started(
     from .starting import start
 
     with results_only():
-        report = asyncio.run(start(job, specialists, given, plan=plan, folders=folders, max_tasks=options["max_tasks"]))
+        report = asyncio.run(start(job, own, given, plan=plan, folders=folders, max_tasks=options["max_tasks"]))
     return finish(report, job)

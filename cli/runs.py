@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Age, age, db_option, json_option
+from .kinds import Age, age
+from .options import db_option, json_option
 from .showing import when
 
 if TYPE_CHECKING:

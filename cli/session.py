@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.errors import is_invalid_resume
 
-from ..graph.builder import Graph, build_graph
+from ..graph.builder import Graph
 from ..graph.checkpoints import Database, open_database
+from ..graph.history import Estimates, estimates
+from ..graph.lacking import check_equipped
 from ..graph.run import keep_answers, report
-from ..nodes.outputs import LARGE
-from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.errors import RunError
 from ..schema.results import Report
 from .asked import Asked, all_asked
 from .drive import drive
+from .expected import Ended
 from .job import Job
 from .output import clean_lines, say
 from .person import Person
 from .progress import Progress
-from .stored import UNFINISHED, Plan, missing_specialists, stored_plan, stored_report
+from .setup import Setup
+from .stored import UNFINISHED, Plan, missing, note_setup, noted_setup, stored_plan, stored_report
 from .traces import Traces
+from .user_code import OwnCode
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Session:
     job: Job
     database: Database
     graph: Graph
-    specialists: Sequence[Specialist]
+    own: OwnCode
     traces: Traces | None = None
     plan: Plan | None = None
     """The plan, where it is known."""
@@ -43,6 +48,8 @@ class Session:
     progress: Progress = field(default_factory=Progress)
     person: Person | None = None
     """Who is asked at once; nobody where it is `None`."""
+    before_setup: Setup | None = None
+    """What the run was worked at with before, if that is known."""
 
     async def start(self, given: Mapping[str, Any]) -> Report:
         """Run what was given on the job's thread."""
@@ -66,6 +73,10 @@ class Session:
     async def _driven(self, given: Mapping[str, Any] | None, answers: Mapping[str, Any] | None = None) -> Report:
         if self.person is not None:
             self.person.stay()
+        if given is None:
+            await self._note_setup()
+        if given is None and self.person is None and self.before is not None:
+            self.progress.asked = _unanswered(self.before, answers or {})
         made = await drive(
             self.graph,
             given,
@@ -75,6 +86,7 @@ class Session:
             answers=answers,
             person=self.person,
             history=self.database.history,
+            on_start=self._note_setup,
         )
         if self.traces is not None:
             self.traces.finish(made)
@@ -105,21 +117,47 @@ class Session:
         self.plan = await stored_plan(self.database.saver, self.job.thread_id)
         self.before = await stored_report(self.database, self.job.thread_id, self.plan or {"tasks": ()}, whole=False)
         self.progress = progress_of(self.before)
+        if self.plan is not None:
+            self.progress.take_plan(self.plan, await self._estimates(self.plan))
         return self.before
 
+    async def _estimates(self, plan: Plan) -> Estimates | None:
+        """Return what the history knows of the times of a plan's specialists."""
+        names = {str(task["specialist"]) for task in plan["tasks"]}
+        try:
+            return await asyncio.to_thread(estimates, self.database.history, names, plan.get("name"))
+        except Exception:  # what is expected is shown, no more
+            return None
+
     def check_here(self, made: Report, tasks: Iterable[str] = ()) -> None:
-        """Refuse to go on where specialists are missing.
+        """Refuse to go on where specialists or reducers are missing.
 
         Args:
             made: how the run stands.
             tasks: tasks that are to run although they have a result.
         """
-        missing = missing_specialists(self.plan or {"tasks": ()}, made, self.specialists, tasks)
-        if missing:
+        lacking = missing(self.plan or {"tasks": ()}, made, self.own, tasks)
+        if lacking:
             raise RunError(
-                f"the run {self.job.thread_id!r} needs specialists that are not here: {', '.join(missing)}; "
-                "give the code that has them with --specialists FILE.py"
+                f"the run {self.job.thread_id!r} needs {lacking}; give the code that has them with "
+                f"--specialists FILE.py{self._started_with()}"
             )
+        plan = self.plan or {}
+        left = {*tasks, *(r.task_id for r in made.results.values() if r.status in ("pending", "paused"))}
+        try:
+            check_equipped(self.graph, self.job.thread_id, plan, left)
+            if (plan.get("config") or {}).get("max_cost") and self.job.setup.models and self.job.setup.prices is None:
+                raise RunError(f"the run {self.job.thread_id!r} has a max_cost: give --prices FILE, to go on counting")
+        except RunError as error:
+            raise RunError(f"{error}{self._started_with()}") from None
+
+    def _started_with(self) -> str:
+        """Return, as the end of a message, the options that the run was last worked at with, if they are known."""
+        known = [] if self.before_setup is None else self.before_setup.as_options(everything=True)
+        return f"; it was started with {shlex.join(known)}" if known else ""
+
+    async def _note_setup(self) -> None:
+        await note_setup(self.database.history, self.job.thread_id, self.job.setup)
 
 
 def _is_misfit(error: RunError) -> bool:
@@ -128,7 +166,7 @@ def _is_misfit(error: RunError) -> bool:
 
 
 @asynccontextmanager
-async def opened(job: Job, specialists: Sequence[Specialist]) -> AsyncIterator[Session]:
+async def opened(job: Job, own: OwnCode) -> AsyncIterator[Session]:
     """Open a run that is there, and hold it: nobody else works on it meanwhile.
 
     Raises:
@@ -137,23 +175,38 @@ async def opened(job: Job, specialists: Sequence[Specialist]) -> AsyncIterator[S
     async with open_database(job.db, must_exist=True) as database:
         await stored_plan(database.saver, job.thread_id)  # one that does not exist is not held
         async with database.leases.hold(job.thread_id):
-            yield await _session(job, specialists, database)
+            yield await _session(job, own, database)
 
 
-async def _session(job: Job, specialists: Sequence[Specialist], database: Database) -> Session:
+async def _session(job: Job, own: OwnCode, database: Database) -> Session:
     plan = await stored_plan(database.saver, job.thread_id)
-    graph = build_graph(specialists, checkpointer=database.saver, store=database.store, keep_apart=LARGE)
+    graph = job.setup.build(own, database)
     traces = Traces(job.thread_id, job.trace_dir, plan)
-    person = Person(known_names(specialists), job.command("resume")) if job.interactive else None
-    session = Session(job, database, graph, specialists, traces, plan, person=person)
+    person = Person(known_names(own.specialists), job.command("resume")) if job.interactive else None
+    noted = await noted_setup(database.history, job.thread_id)
+    session = Session(job, database, graph, own, traces, plan, person=person, before_setup=noted)
     if plan is not None:
         await session.look_again()
     return session
+
+
+def _unanswered(before: Report, answers: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tasks whose questions stay open where a run goes on with these answers, with what is reviewed."""
+    left = [asked for asked in all_asked(before.interrupts) if asked.id not in answers]
+    return {asked.task_id: asked.kind for asked in left if asked.task_id is not None}
 
 
 def progress_of(before: Report) -> Progress:
     """Return where a stopped run stands."""
     from collections import Counter
 
-    ended = {r.task_id: r.status for r in before.results.values() if r.status not in ("pending", "paused")}
-    return Progress(total=len(before.results), done=len(ended), finished=set(ended), counts=Counter(ended.values()))
+    ended = {
+        result.task_id: Ended(result.status, result.duration_s, result.error or "")
+        for result in before.results.values()
+        if result.status not in ("pending", "paused")
+    }
+    counts = Counter(one.status for one in ended.values())
+    progress = Progress(total=len(before.results), done=len(ended), finished=set(ended), ended=ended, counts=counts)
+    progress.spend(before.metrics.usage)
+    progress.currency = before.metrics.currency
+    return progress

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import db_option, json_option, thread_id
+from .kinds import thread_id
+from .options import db_option, json_option
 
 if TYPE_CHECKING:
     from ..graph.again import Moment
     from ..schema.results import Report, Review, TaskResult
     from .job import Job
+    from .setup import Setup
+
+
+Titles = Mapping[str, str]
+"""What the plan's tasks are called, by id; empty where they have no title."""
 
 
 @click.command("show")
@@ -34,14 +42,15 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
     job = Job(thread, db=db)
     if history:
         return _show_history(job, asyncio.run(_history(job)), as_json=as_json)
-    report = asyncio.run(_load(job, whole=as_json or task_id is not None))
+    report, titles, setup, is_known = asyncio.run(_load(job, whole=as_json or task_id is not None))
+    job = replace(job, setup=setup)
     if task_id is not None:
         result = _task(report, task_id)
-        shown, text = result.model_dump(mode="json"), _task_text(result, report, job)
+        shown, text = result.model_dump(mode="json"), _task_text(result, report, job, titles)
     elif question is not None:
         shown, text = _question(report, question)
     else:
-        shown, text = report.model_dump(mode="json"), _text(report, job)
+        shown, text = report.model_dump(mode="json"), _text(report, job, titles, is_known=is_known)
     if as_json:
         print_json(shown)
     else:
@@ -49,10 +58,13 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
     return 0
 
 
-async def _load(job: Job, *, whole: bool) -> Report:
+async def _load(job: Job, *, whole: bool) -> tuple[Report, Titles, Setup, bool]:
+    """Return a run's report, its tasks' titles, what it was worked at with, and whether that is known or not needed."""
     from ..graph.checkpoints import open_database
+    from ..nodes.specialists import PLAIN
     from ..schema.errors import RunError
-    from .stored import as_live, stored_plan, stored_report
+    from .setup import Setup
+    from .stored import as_live, noted_setup, stored_plan, stored_report
 
     async with open_database(job.db, must_exist=True) as database:
         plan = await stored_plan(database.saver, job.thread_id)
@@ -61,7 +73,10 @@ async def _load(job: Job, *, whole: bool) -> Report:
                 f"the run {job.thread_id!r} was stopped before it had a plan: `{job.command('resume')}` goes on with it"
             )
         report = await stored_report(database, job.thread_id, plan, whole=whole)
-        return as_live(report, await database.leases.live())
+        titles = {task["id"]: task.get("title") or "" for task in plan["tasks"]}
+        setup = await noted_setup(database.history, job.thread_id)
+        is_known = setup is not None or {task["specialist"] for task in plan["tasks"]} <= set(PLAIN)
+        return as_live(report, await database.leases.live()), titles, setup or Setup(), is_known
 
 
 async def _history(job: Job) -> list[Moment]:
@@ -113,12 +128,13 @@ def _task(report: Report, task_id: str) -> TaskResult:
     raise RunError(f"the run {report.thread_id!r} has no task {task_id!r}{hint}")
 
 
-def _text(report: Report, job: Job) -> str:
-    from .finish import counts, open_questions, what_next
+def _text(report: Report, job: Job, titles: Titles, *, is_known: bool = True) -> str:
+    from .finish import counts, open_questions, used, what_next
     from .output import Column, clean_lines, seconds, table, wrapped
 
     columns = [
         Column("task"),
+        Column("title", optional=True, sparse=True),
         Column("specialist", optional=True),
         Column("status"),
         Column("attempts", right=True, optional=True),
@@ -129,6 +145,7 @@ def _text(report: Report, job: Job) -> str:
     rows = [
         [
             result.task_id,
+            titles[result.task_id],
             result.specialist,
             result.status.replace("_", " "),
             str(result.attempts or "-"),
@@ -138,20 +155,22 @@ def _text(report: Report, job: Job) -> str:
         ]
         for result in report.results.values()
     ]
-    notes = "\n".join([*(f"warning: {text}" for text in report.warnings), counts(report)])
+    notes = "\n".join([*(f"warning: {text}" for text in report.warnings), counts(report), *used(report)])
     parts = [table(columns, rows), *(wrapped(clean_lines(part)) for part in (notes, report.summary.text))]
     if report.interrupts:
         parts.append(open_questions(report, job))
     if next_steps := what_next(report, job):
-        parts.append("\n".join(next_steps))
+        asked = [] if is_known else ["with the options that the run was started with: --model, --specialists, ..."]
+        parts.append("\n".join([*next_steps, *asked]))
     return "\n\n".join(parts)
 
 
-def _task_text(result: TaskResult, report: Report, job: Job) -> str:
+def _task_text(result: TaskResult, report: Report, job: Job, titles: Titles) -> str:
     from .output import clean_lines, seconds
 
     fields = [
         ("task", result.task_id),
+        *((("title", title),) if (title := titles[result.task_id]) else ()),
         ("specialist", result.specialist),
         ("status", result.status + (" (fallback)" if result.fallback else "")),
         ("attempts", str(result.attempts)),

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..graph.builder import build_graph
 from ..graph.checkpoints import open_database
-from ..nodes.outputs import LARGE
-from ..nodes.specialist import Specialist
 from ..nodes.specialists import known_names
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import RunError
@@ -19,11 +16,12 @@ from .person import Person
 from .session import Session
 from .stored import exists
 from .traces import Traces
+from .user_code import OwnCode
 
 
 async def start(
     job: Job,
-    specialists: Sequence[Specialist],
+    own: OwnCode,
     given: Mapping[str, Any],
     *,
     plan: Plan | None = None,
@@ -34,7 +32,7 @@ async def start(
 
     Args:
         job: this invocation.
-        specialists: the user's own.
+        own: the user's own code.
         given: the graph's input.
         plan: the plan, where it is known beforehand.
         folders: folders of the user's workflows.
@@ -50,17 +48,9 @@ async def start(
                 f"there is a run {job.thread_id!r} already: `{job.command('resume')}` goes on with it, "
                 f"`{job.command('show')}` shows it; or give another --thread"
             )
-        limit = max_tasks or MAX_TASKS
-        graph = build_graph(
-            specialists,
-            checkpointer=database.saver,
-            store=database.store,
-            keep_apart=LARGE,
-            workflows=tuple(folders),
-            max_tasks=limit,
-        )
-        person = Person(known_names(specialists), job.command("resume")) if job.interactive else None
-        return await Session(job, database, graph, specialists, traces, person=person).start(given)
+        graph = job.setup.build(own, database, workflows=tuple(folders), max_tasks=max_tasks or MAX_TASKS)
+        person = Person(known_names(own.specialists), job.command("resume")) if job.interactive else None
+        return await Session(job, database, graph, own, traces, person=person).start(given)
 
 
 def _traces(job: Job, plan: Plan | None) -> Traces | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Age, age, db_option, json_option
+from .kinds import Age, age
+from .options import db_option, json_option
 
 if TYPE_CHECKING:
     from ..graph.stats import Spread, Stats
@@ -72,6 +73,7 @@ def stats_text(found: Stats) -> str:
 
 
 def _totals(found: Stats) -> list[str]:
+    from ..schema.words import counted
     from .output import seconds
 
     ended = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in found.by_status.items())
@@ -79,7 +81,7 @@ def _totals(found: Stats) -> list[str]:
         f"runs        {found.runs}: {ended}",
         f"parallel    {_percent(found.parallel_runs)} of the runs, {_percent(found.parallel_share)} of their time; "
         f"mean speedup {'-' if found.mean_speedup is None else f'{found.mean_speedup:g}'}",
-        f"attempts    {found.attempts} of {found.tasks} tasks; {_percent(found.error_rate)} failed, "
+        f"attempts    {found.attempts} of {counted(found.tasks, 'task')}; {_percent(found.error_rate)} failed, "
         f"{_percent(found.timeout_rate)} timed out",
         f"worked      {_spread(found.duration_s)}",
         f"queued      {_spread(found.queued_s)}",
@@ -89,6 +91,7 @@ def _totals(found: Stats) -> list[str]:
         lines.append(f"queued for  {', '.join(causes)}")
     if found.usage:
         lines.append(f"used        {_usage(found.usage)}")
+    lines += [f"{'  ' + name:<12}{_usage(usage)}" for name, usage in found.own_usage.items()]
     return lines
 
 

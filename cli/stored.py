@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..graph import report as graph_report
-from ..graph.builder import RESERVED, Graph, build_graph
-from ..graph.checkpoints import Database, list_threads
-from ..graph.run import report
-from ..nodes.specialist import Specialist
+from ..graph.checkpoints import list_threads
+from ..graph.history import EventRow, History
+from ..graph.viewing import UNFINISHED, as_live, stored_report, viewing_graph
 from ..nodes.specialists import known_names
-from ..schema.aggregate import AGGREGATE
-from ..schema.errors import FanwiseError, RunError
+from ..schema.aggregate import own_function
+from ..schema.errors import RunError
 from ..schema.results import Report
 from ..schema.words import Nearest
+from .setup import Setup
+from .user_code import OwnCode
+
+__all__ = [
+    "UNFINISHED",
+    "as_live",
+    "config_of",
+    "exists",
+    "missing",
+    "note_setup",
+    "noted_setup",
+    "stored_plan",
+    "stored_report",
+    "viewing_graph",
+]
+
+SETUP = "setup"
+"""The kind of event that keeps a run's setup; it is of the thread, and of no run."""
 
 Saver = BaseCheckpointSaver[str]
 Plan = Mapping[str, Any]
@@ -48,46 +68,30 @@ async def stored_plan(saver: Saver, thread_id: str) -> Plan | None:
     return await graph_report.stored_plan(saver, saved)
 
 
-async def stored_report(database: Database, thread_id: str, plan: Plan, *, whole: bool = True) -> Report:
-    """Return the report of a run, whether or not its specialists are here.
-
-    Args:
-        database: where the run is kept.
-        thread_id: the run.
-        plan: its plan.
-        whole: whether outputs that are kept apart are read too.
-    """
-    return await report(viewing_graph(database, [plan]), thread_id, whole=whole)
+async def note_setup(history: History | None, thread_id: str, setup: Setup) -> None:
+    """Keep what a run is worked at with, so that it can be told to whoever goes on with it."""
+    known = setup.as_noted()
+    if history is None or not known:
+        return
+    row = EventRow(thread_id, "", "", SETUP, datetime.now(UTC).isoformat(timespec="microseconds"), known)
+    with suppress(Exception):  # a run is worth more than what is told about it
+        await asyncio.to_thread(history.note, [row])
 
 
-def viewing_graph(database: Database, plans: Iterable[Plan]) -> Graph:
-    """Return a graph that has a node for every specialist of the plans, to look at their runs, not to run them."""
-    names = {task["specialist"] for plan in plans for task in plan["tasks"]} - RESERVED - {AGGREGATE}
-    plain = sorted(name for name in names if name and not any(mark in name for mark in "|:"))
-    here = [Specialist(name, _not_here) for name in plain]
-    return build_graph(here, checkpointer=database.saver, store=database.store)
+async def noted_setup(history: History | None, thread_id: str) -> Setup | None:
+    """Return what a run was last worked at with; `None` where that is not known."""
+    if history is None:
+        return None
+    try:
+        found = [row for row in await asyncio.to_thread(history.events, thread_id, "") if row.kind == SETUP]
+        return Setup.noted(found[-1].details) if found else None
+    except Exception:
+        return None
 
 
-def _not_here(task: Any) -> None:
-    raise FanwiseError("this graph is for looking at runs only")
-
-
-def as_live(report: Report, live: Container[str]) -> Report:
-    """Return the report of a run as one that is at work, where some process works on it."""
-    if report.thread_id not in live or report.status not in UNFINISHED:
-        return report
-    return report.model_copy(update={"status": "running"})
-
-
-UNFINISHED = ("interrupted", "paused")
-"""What a run's status is that can be gone on with."""
-
-
-def missing_specialists(
-    plan: Plan, report: Report, specialists: Iterable[Specialist], tasks: Iterable[str] = ()
-) -> list[str]:
-    """Return the names that the unfinished tasks of a run, and `tasks`, need and that do not exist here."""
-    known, named = known_names(specialists), set(tasks)
+def missing(plan: Plan, report: Report, own: OwnCode, tasks: Iterable[str] = ()) -> str:
+    """Return what the unfinished tasks of a run, and `tasks`, need and is not here, in words; empty if all is."""
+    named = set(tasks)
     waiting = [
         task
         for task in plan["tasks"]
@@ -95,4 +99,10 @@ def missing_specialists(
     ]
     needed = {task["specialist"] for task in waiting}
     needed |= {(task.get("fallback") or {}).get("specialist") or task["specialist"] for task in waiting}
-    return sorted(needed - known)
+    asked = {found[1] for task in waiting if (found := own_function(task.get("aggregate") or {})) is not None}
+    lacking = {
+        "specialists": sorted(needed - known_names(own.specialists)),
+        "functions": sorted(asked - own.functions),
+    }
+    told = [f"{kind} that are not here: {', '.join(names)}" for kind, names in lacking.items() if names]
+    return ", and ".join(told)

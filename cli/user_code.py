@@ -1,4 +1,4 @@
-"""The user's own specialists, taken from Python files and modules."""
+"""The user's own specialists and reducers, taken from Python files and modules."""
 
 from __future__ import annotations
 
@@ -6,59 +6,97 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..nodes.specialists.equipment import NOTHING, Equipment
 from ..schema.errors import FanwiseError
 
 if TYPE_CHECKING:
     from ..nodes.specialist import Specialist
+    from ..reducers.own import Reducer
 
 
-def load_specialists(sources: Iterable[str]) -> list[Specialist]:
-    """Return every `Specialist` in the given files and modules.
+class OwnCode(NamedTuple):
+    """What a user's own code brings."""
+
+    specialists: list[Specialist]
+    reducers: list[Reducer]
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The names by which plans can ask for the reducers."""
+        return frozenset(item.name for item in self.reducers)
+
+
+def load_code(sources: Iterable[str], equipment: Callable[[], Equipment] = lambda: NOTHING) -> OwnCode:
+    """Return every `Specialist` and every `Reducer` in the given files and modules.
 
     Args:
-        sources: paths that end in `.py`, or names of modules; modules are looked for in the current folder too.
+        sources: paths that end in `.py`, or names of modules; modules are looked for in the current folder too. Paths
+            that end in `.yaml` hold one specialist each, described and not programmed.
+        equipment: what those may use.
 
     Raises:
-        FanwiseError: one can't be imported, or holds no specialist.
+        FanwiseError: one can't be imported, holds neither, or two have one name.
     """
     from ..nodes.specialist import Specialist, as_specialists
+    from ..reducers.own import Reducer, by_name
 
-    found: list[Specialist] = []
+    own = OwnCode([], [])
     for source in dict.fromkeys(sources):
+        if source.endswith((".yaml", ".yml")):
+            own.specialists.append(_described(source, equipment()))
+            continue
         module = _imported(source)
-        items = [item for item in vars(module).values() if isinstance(item, Specialist)]
-        if not items:
+        items = list({id(item): item for item in vars(module).values()}.values())
+        specialists = [item for item in items if isinstance(item, Specialist)]
+        reducers = [item for item in items if isinstance(item, Reducer)]
+        if not specialists and not reducers:
             raise FanwiseError(
-                f"--specialists {source}: it holds no specialist; decorate a function with @specialist('name')"
+                f"--specialists {source}: it holds no specialist and no reducer; decorate a function with "
+                "@specialist('name') or @reducer('name')"
             )
-        found.extend(item for item in items if not any(item is known for known in found))
-    as_specialists(found)
-    return found
+        own.specialists.extend(item for item in specialists if not any(item is known for known in own.specialists))
+        own.reducers.extend(item for item in reducers if not any(item is known for known in own.reducers))
+    as_specialists(own.specialists)
+    by_name(own.reducers)
+    return own
+
+
+def load_quietly(sources: Iterable[str]) -> OwnCode:
+    """Do the same where nothing but the command's answer may stand on standard output."""
+    from .output import results_only
+
+    with results_only():
+        return load_code(sources)
+
+
+def _described(source: str, equipment: Equipment) -> Specialist:
+    from ..nodes.specialists.llm.from_file import load_specialist_file
+
+    return load_specialist_file(Path(source), equipment)
 
 
 def _imported(source: str) -> ModuleType:
+    is_file = source.endswith(".py") or os.sep in source
+    if is_file and not Path(source).is_file():
+        raise FanwiseError(f"--specialists {source}: no such file; give a Python file or the name of a module")
     try:
-        return _from_file(Path(source)) if source.endswith(".py") or os.sep in source else _from_name(source)
-    except FanwiseError:
-        raise
+        return _from_file(Path(source)) if is_file else _from_name(source)
     except (Exception, SystemExit) as error:
         raise FanwiseError(f"--specialists {source}: {_told(error, source)}") from error
 
 
 def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FanwiseError(f"--specialists {path}: no such file; give a Python file or the name of a module")
     place = path.resolve()
     name = f"fanwise_user_{place.stem}_{sha256(str(place).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, place)
     if spec is None or spec.loader is None:
-        raise FanwiseError(f"--specialists {path}: not a Python file; give one that ends in .py")
+        raise FanwiseError("not a Python file; give one that ends in .py")
     _search(str(place.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -92,4 +130,6 @@ def _told(error: BaseException, source: str) -> str:
     if isinstance(error, SyntaxError):
         line = error.lineno
     place = f", line {line}" if line else ""
+    if isinstance(error, FanwiseError):
+        return f"line {line}: {error}" if line else str(error)
     return f"can't be imported: {type(error).__name__}: {error}{place}"
