@@ -16,6 +16,9 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "overhead": ([], ["--quick"]),
     "speedups": ([], ["--quick"]),
     "size": ([], ["--quick"]),
+    "overlap": ([], ["--quick"]),
+    "model_faults": ([], ["--quick"]),
+    "tracing": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }
 """By name: the arguments of the full version and of the quick one."""

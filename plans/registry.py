@@ -28,7 +28,7 @@ from ..schema.words import Loc, Nearest, got, listed, path_text, shown
 SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 """Extensions of the files in a folder that are workflows."""
 
-_PARAM = re.compile(r"\{\{\s*params\.([^{}]*?)\s*\}\}")
+PARAM = re.compile(r"\{\{\s*params\.([^{}]*?)\s*\}\}")
 
 
 class Param(Strict):
@@ -119,17 +119,17 @@ class _Filler:
         return self._text(data, loc) if isinstance(data, str) else data
 
     def _text(self, text: str, loc: Loc) -> Any:
-        names = _PARAM.findall(text)
+        names = PARAM.findall(text)
         unknown = [name for name in dict.fromkeys(names) if name not in self._values]
         for name in unknown:
             hint = Nearest(self._values).hint(name, f"; known parameters: {listed(self._values)}")
             self._problems.append(Problem(f"unknown parameter {shown(name)}{hint}", path_text(loc)))
         if unknown or not names:
             return text
-        whole = _PARAM.fullmatch(text)
+        whole = PARAM.fullmatch(text)
         if whole:
             return self._values[whole[1]]
-        return _PARAM.sub(lambda found: _written(self._values[found[1]]), text)
+        return PARAM.sub(lambda found: _written(self._values[found[1]]), text)
 
 
 def _written(value: Any) -> str:
