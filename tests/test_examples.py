@@ -27,6 +27,9 @@ ENDINGS = {
     "release.yaml": "succeeded",
 }
 
+NEED_A_MODEL = {"debug_fix_test.yaml"}
+"""They are run in `tests/llm`."""
+
 
 @pytest.fixture(scope="module")
 def reports() -> dict[str, Report]:
@@ -40,7 +43,8 @@ def reports() -> dict[str, Report]:
 
 def test_every_plan_file_is_run() -> None:
     """None is left out."""
-    assert {path.name for path in EXAMPLES.iterdir() if path.suffix in (".yaml", ".json")} == ENDINGS.keys()
+    found = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".yaml", ".json")}
+    assert found == ENDINGS.keys() | NEED_A_MODEL
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -94,6 +98,17 @@ def test_groups_follow_one_another_and_tests_run_alone(reports: dict[str, Report
     assert spans["user model"][1] <= spans["product model"][0]
     assert max(spans["user model"][1], spans["product model"][1]) <= min(spans["order api"][0], spans["documents"][0])
     assert len(results["changed files"].output) == 4
+
+
+def test_minutes_and_titles_of_sub_tasks_are_read(reports: dict[str, Report]) -> None:
+    """A run's results stand in the plan's order; minutes are what its tasks are expected to take."""
+    plan = Plan.load(EXAMPLES / "coding.yaml")
+    assert list(reports["coding.yaml"].results) == [task.id for task in plan.tasks]
+    assert [task.estimated_s for task in plan.tasks[:2]] == [45 * 60, 45 * 60]
+    assert [(task.title, task.complexity) for task in plan.tasks[:2]] == [
+        ("User model", "medium"),
+        ("Product model", "medium"),
+    ]
 
 
 def test_a_run_is_stopped_and_goes_on() -> None:

@@ -9,7 +9,8 @@ import click
 import pytest
 
 from fanwise.cli.job import Job, without_password
-from fanwise.cli.options import age
+from fanwise.cli.kinds import age
+from fanwise.cli.setup import Setup
 
 from .conftest import Inside, Terminal
 
@@ -122,6 +123,6 @@ def test_a_password_is_never_shown() -> None:
     """Command lines to be copied name the database without it."""
     db = "postgresql://me:se%40cret@host:5432/runs?sslmode=require&password=hush&application_name=x"
     assert without_password(db) == "postgresql://me@host:5432/runs?sslmode=require&application_name=x"
-    command = Job("t", db=db, specialist_sources=("mine.py",)).command("retry", "--failed")
+    command = Job("t", db=db, setup=Setup(("mine.py",))).command("retry", "--failed")
     assert "cret" not in command and "hush" not in command and "--specialists mine.py" in command
     assert json.dumps(without_password("my@file:x.db")) == '"my@file:x.db"'

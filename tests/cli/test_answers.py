@@ -56,7 +56,7 @@ def test_a_paused_run_prints_what_it_asks_and_how_to_answer(inside: Inside) -> N
         assert part in text
     assert "\x1b" not in text
     shown = inside("show", "t").stdout
-    assert "task deploy, before it runs" in shown and "fanwise review t" in shown
+    assert "task deploy, before it runs" in shown and "fanwise review --specialists mine.py t" in shown
 
 
 def test_answers_go_by_id_by_task_and_from_a_file(inside: Inside) -> None:

@@ -101,3 +101,39 @@ def test_a_history_that_can_not_be_read_is_a_note(inside: Inside) -> None:
     (inside.folder / "x.history.db").write_text("no database")
     done = inside("explain", plan, "--db", "x.db")
     assert done.returncode == 0 and "note: the times are without history" in done.stderr
+
+
+def test_own_specialists_tell_explain_and_rehearse_what_they_take(inside: Inside) -> None:
+    """Tests work alone; the file's own output is not mixed into the answer."""
+    inside.write("suites.py", OWN.replace('"slow"', '"slow", tags=("test",)') + "print('loaded')\n")
+    plan = inside.plan([{"id": name, "specialist": "slow", "estimated_s": 1} for name in "abc"])
+    assert inside.json("explain", plan)["expected_makespan_s"] == 1
+    assert inside.json("explain", plan, "--specialists", "suites.py")["expected_makespan_s"] == 3
+    assert inside.json("rehearse", plan, "--seed", "1")["makespan_s"]["p50"] < 2
+    assert inside.json("rehearse", plan, "--seed", "1", "--specialists", "suites.py")["makespan_s"]["p50"] > 2
+    fast = inside.json("rehearse", plan, "--speed", "9", "--specialists", "suites.py", "-q")
+    assert fast["makespan_s"]["p50"] > 1.8
+
+
+def test_plans_are_called_as_their_files(inside: Inside) -> None:
+    """Where a plan gives no name; one that gives its own keeps it."""
+    plan = inside.plan([{"id": "a", "specialist": "wait", "input": {"seconds": 0.05}}], name="nightly.json")
+    assert inside("run", plan, "-q").returncode == 0
+    inside.write("other.yaml", "name: own\ntasks: [{id: a, specialist: wait, input: {seconds: 0.05}}]\n")
+    assert inside("run", "other.yaml", "-q").returncode == 0
+    assert [row["name"] for row in inside.json("runs")] == ["own", "nightly"]
+    assert {row["plan"] for row in inside.json("stats")["critical"]} == {"own", "nightly"}
+
+
+def test_deadlines_and_conflicts_are_told_before_the_run(inside: Inside) -> None:
+    """`explain` and `validate` say that the time is too short; all three say which tasks touch the same files."""
+    wait = {"specialist": "wait", "input": {"seconds": 0.3}, "writes": ["f.txt"]}
+    plan = inside.plan([{**wait, "id": f"t{n}"} for n in range(5)], deadline_s=0.2)
+    told = inside("explain", plan)
+    assert "deadline         0.20 s: 1.30 s too early" in told.stdout
+    assert told.stderr.count("both touch") == 3 and "and 1 more such pairs" in told.stderr
+    assert inside.json("explain", plan)["deadline_s"] == 0.2
+    warned = inside("validate", plan).stderr
+    assert "the critical path alone takes 0.30 s, and deadline_s is 0.2" in warned and warned.count("both touch") == 4
+    assert inside("run", plan).stderr.count("both touch") == 3
+    assert "both touch" not in inside("run", plan, "-q").stderr

@@ -41,6 +41,16 @@ def test_validate_lists_every_problem_with_its_line(inside: Inside) -> None:
     assert accepted.returncode == 0 and "warning" in accepted.stderr and "'wiat'" in accepted.stderr
 
 
+def test_an_unknown_specialist_may_be_one_of_ones_own(inside: Inside) -> None:
+    """It is said where those come from; what combines results is none that a task names."""
+    plan = inside.write("plan.yaml", "tasks:\n  - {id: a, specialist: scrape}\n  - {id: b, specialist: agregate}\n")
+    for command in ("validate", "run"):
+        first, second = inside(command, plan).stderr.splitlines()[1:3]
+        own = " (one of your own comes with --specialists FILE)"
+        assert first.endswith(f"unknown specialist 'scrape'; did you mean 'scope'?{own}")
+        assert "'aggregate'" not in second and " aggregate" not in second and second.endswith(own)
+
+
 def test_validate_knows_the_functions_that_run_knows(inside: Inside) -> None:
     """Unknown ones are problems with their lines, beside those of other kinds."""
     text = (
@@ -52,6 +62,27 @@ def test_validate_knows_the_functions_that_run_knows(inside: Inside) -> None:
     assert [problem["line"] for problem in told["problems"]] == [2, 3, 4]
     good = inside.json("validate", inside.write("good.yaml", text.replace("wiat", "wait")))
     assert [problem["line"] for problem in good["problems"]] == [3, 4] and "'deep'" in str(good["problems"])
+
+
+def test_validate_warns_of_what_can_never_count(inside: Inside) -> None:
+    """Of what the plan says, and of what its specialists say."""
+    own = inside.write("own.py", OWN_TEST)
+    text = "tasks:\n  - {id: a, specialist: wait, weight: 2}\n  - {id: t, specialist: check, hedge: {after_s: 1}}\n"
+    done = inside("validate", inside.write("plan.yaml", text), "--specialists", own)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "warning: task 'a': 'weight' says nothing: no vote depends on it",
+        "warning: task 't': 'hedge' never begins: the task is exclusive, and a second attempt would work beside it",
+    ]
+
+
+OWN_TEST = """
+from fanwise.graph import specialist
+
+@specialist("check", tags=("test",))
+async def check(task):
+    return 1
+"""
 
 
 def test_limits_can_be_raised_and_lowered(inside: Inside) -> None:
@@ -87,6 +118,23 @@ def test_explain_tells_phases_path_and_times(inside: Inside) -> None:
     assert "b > c" in text and "with 1 slot," in text and re.search(r"^b +1 +wait +2\.00 s +\*", text, re.M)
 
 
+def test_explain_breaks_what_does_not_fit(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No column is left out, and no line is longer than there is room for, in a pipe either."""
+    names = [f"step-{n}-of-the-chain" for n in range(6)]
+    title = "Check out the sources of shop, web, admin and mobile"
+    tasks = [{"id": name, "title": title, "depends_on": names[:n]} for n, name in enumerate(names)]
+    plan = inside.plan(tasks)
+    for columns in ("80", "120", ""):
+        monkeypatch.setenv("COLUMNS", columns)
+        text = inside("explain", plan).stdout
+        assert max(map(len, text.splitlines())) <= int(columns or 100)
+        assert re.match(r"task +title +phase +specialist +expected +\* +depends on\n", text)
+        flat = " ".join(text.split())
+        assert flat.count("Check out") == 6 and " > ".join(names) in flat and "wait" in flat
+    one = inside("explain", inside.plan([{"id": "a"}])).stdout
+    assert "in 1 task\n" in one and "title" not in one
+
+
 def test_explain_does_not_ask_who_the_specialists_are(inside: Inside) -> None:
     """A plan can be looked at where its specialists are not."""
     assert inside("explain", inside.plan([{"id": "a", "specialist": "not-here"}])).returncode == 0
@@ -105,7 +153,7 @@ def test_show_tells_tasks_summary_and_a_whole_output(inside: Inside) -> None:
     """A table, then the summary; --task gives one result whole; --json is the report."""
     inside("run", inside.plan([{"id": "a", "input": {"output": "x" * 1000}}]), "--thread", "t")
     text = inside("show", "t").stdout
-    assert re.search(r"^a +wait +succeeded +1 ", text, re.M) and "1 of 1 tasks succeeded" in text
+    assert re.search(r"^a +wait +succeeded +1 ", text, re.M) and "1 of 1 task succeeded" in text
     assert "x" * 1000 in inside("show", "t", "--task", "a").stdout
     assert inside.json("show", "t")["results"]["a"]["output"] == "x" * 1000
     wrong = inside("show", "t", "--task", "b")

@@ -218,7 +218,7 @@ def test_a_run_that_waits_for_a_person_exits_with_3(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("x = 1\n", "holds no specialist"),
+        ("x = 1\n", "holds no specialist and no reducer"),
         ("import nothing_like_this\n", "line 1"),
         ("def f(:\n", "line 1"),
         ("raise SystemExit(0)\n", "SystemExit"),

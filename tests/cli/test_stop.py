@@ -157,3 +157,14 @@ def _read(near: int) -> bytes:
         return os.read(near, 4096)
     except OSError:  # the other end is closed
         return b""
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "retry"])
+def test_an_interruption_before_anything_runs_is_told(shell: Shell, command: str) -> None:
+    """While a command starts, nothing is on the screen yet: what Ctrl-C did is said all the same."""
+    plan = shell.plan([{"id": "a"}])
+    shell("run", plan, "--thread", "t")
+    stops = shell.write("stops.py", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = shell(command, plan if command == "run" else "t", "--specialists", str(stops))
+    told = "interrupted" if command == "retry" else "interrupted; nothing was changed"
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", told)

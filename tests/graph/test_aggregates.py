@@ -12,13 +12,14 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import interrupt
 
-from fanwise.graph import Skip, Specialist, arun, build_graph, run, specialist
+from fanwise.graph import Skip, Specialist, arun, build_graph, reducer, run, specialist
 from fanwise.graph.again import retry
 from fanwise.graph.board import Board
+from fanwise.graph.fan_out import fan_out
 from fanwise.graph.run import config_of, execute
 from fanwise.graph.run import report as show
 from fanwise.nodes.attempt import AttemptCut, run_attempt
-from fanwise.state import FanwiseError, PlanError, RunContext, Summary, Task, TaskResult
+from fanwise.state import FanwiseError, Plan, PlanError, RunContext, Summary, Task, TaskResult
 
 Go = Callable[[Any], Any]
 CONFIG: Any = {"configurable": {"thread_id": "thread"}}
@@ -53,6 +54,79 @@ def plan(*tasks: dict[str, Any], **config: Any) -> dict[str, Any]:
 def told(report: Any) -> dict[str, str]:
     """Status by task id."""
     return {task_id: result.status for task_id, result in report.results.items()}
+
+
+def takes(task_id: str, seconds: float, **more: Any) -> dict[str, Any]:
+    """A task that takes some time."""
+    return {"id": task_id, "specialist": "wait", "input": {"seconds": seconds, "output": "yes"}, **more}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "order"),
+    [
+        (
+            [
+                takes("slow", 3),
+                takes("mid", 2),
+                takes("pre", 0.1),
+                takes("fast", 0.3, depends_on=["pre"]),
+                joins("slow", "mid", "fast", strategy="race"),
+            ],
+            ["pre", "fast", "mid", "slow"],
+        ),
+        (
+            [
+                takes("c", 3),
+                takes("b", 2),
+                takes("a", 1, required=False),
+                takes("r", 4, required=True),
+                joins("c", "b", "a", "r", strategy="merge", mode="concat", first=2),
+            ],
+            ["r", "a", "b", "c"],
+        ),
+        (
+            [
+                takes("long", 3),
+                takes("short", 1),
+                takes("heavy", 2, weight=2),
+                joins("long", "short", "heavy", strategy="vote"),
+            ],
+            ["heavy", "short", "long"],
+        ),
+        (
+            [takes("long", 3), takes("short", 1), joins("long", "short", strategy="vote", early=False)],
+            ["long", "short"],
+        ),
+        (
+            [
+                takes("long", 3),
+                takes("short", 1),
+                joins("long", "short", strategy="race"),
+                takes("needs it", 1, depends_on=["long"]),
+            ],
+            ["long", "short"],
+        ),
+        ([takes("other", 5), takes("one", 9), takes("two", 2), joins("one", "two", strategy="race")], ["other", "two"]),
+    ],
+)
+def test_the_quickest_of_the_branches_that_replace_each_other_starts_first(tasks: Any, order: list[str]) -> None:
+    """Where the first results are enough, weight and then shortness decide; all else starts by its longest path."""
+    made = Plan.model_validate(plan(*tasks))
+    sends = fan_out({"plan": made.to_state(), "run_id": "r"})
+    ranks = {send.arg["task"]["id"]: (-send.arg["rank"], send.arg["order"]) for send in sends}
+    assert [name for name in sorted(ranks, key=ranks.__getitem__) if name in order] == order
+    report = run({**plan(*(quick(task) for task in tasks), max_parallel=1)})
+    assert report.status == "succeeded"
+    began = {name: one.started_at for name, one in report.results.items() if one.started_at}
+    told = [name for name in sorted(began, key=lambda name: began[name] or "") if name in order]
+    assert told == order[: len(told)]
+
+
+def quick(task: dict[str, Any]) -> dict[str, Any]:
+    """The same task, over at once, in an order as if it were not."""
+    if "aggregate" in task:
+        return task
+    return {**task, "input": {**task["input"], "seconds": task["input"]["seconds"] / 50}}
 
 
 SHARDS = (says("a", {"x": 1, "n": {"p": 1}}), says("b", {"x": 2, "n": {"q": 2}}))
@@ -146,7 +220,10 @@ def test_a_race_cancels_what_only_its_losers_need(go: Go) -> None:
 def test_a_race_without_a_winner_names_each(go: Go) -> None:
     """With why."""
     report = go(arun(plan(fails("a"), says("b", {}), joins("a", "b", strategy="race", valid="found"))))
-    assert report.results["all"].error == "no branch won: 'a' failed (WaitFailed: no); 'b' is not valid (found)"
+    assert report.results["all"].error == (
+        "no branch won: 'a' failed (WaitFailed: no); 'b' is not valid (found) "
+        "('valid' leads nowhere: found is not there; the output is empty)"
+    )
     assert told(report)["all"] == "failed"
 
 
@@ -247,6 +324,11 @@ def test_functions_of_the_callers_own_combine(go: Go) -> None:
         go(arun(plan(*shards, joins("a", "b", strategy="reduce", function="colect")), functions=own))
     with pytest.raises(FanwiseError, match="a function can't be called 'sum'"):
         build_graph(functions={"sum": collect})
+    decorated = reducer("gather")(collect)
+    report = go(arun(plan(*shards, joins("a", "b", strategy="merge", mode="gather")), functions=[decorated]))
+    assert report.results["all"].output == {"x": 1, "y": 2} == decorated({"x": 1}, {"y": 2})
+    with pytest.raises(FanwiseError, match="is no reducer: decorate the function"):
+        build_graph(functions=[collect])  # type: ignore[list-item]
     with pytest.raises(FanwiseError, match="a specialist can't be called 'aggregate'"):
         build_graph([Specialist("aggregate", RunnableLambda(lambda given: 1))])
 
@@ -443,6 +525,54 @@ def test_when_skips_what_has_nothing_to_do(go: Go) -> None:
     assert told(phased) == told(report)
 
 
+@pytest.mark.parametrize(
+    ("when", "lost"),
+    [
+        ("results.load.row > `0`", "results.load.row is not there; results.load has rows, by"),
+        ("results.load.by.eu.x", "results.load.by.eu is not there; results.load.by is empty"),
+        ("results.load.items[0].x", "results.load.items is not there; results.load has rows, by"),
+        ("results.load.rows.x", "results.load.rows.x is not there; results.load.rows is a whole number"),
+    ],
+)
+def test_a_when_that_looks_at_nothing_says_so(go: Go, when: str, lost: str) -> None:
+    """It may be meant, or misspelt: the task is skipped all the same, and reason and warning tell what is there."""
+    tasks = (says("load", {"rows": 0, "by": {}}), says("clean", 1, depends_on=["load"], when=when))
+    report = go(arun(plan(*tasks)))
+    assert (report.status, told(report)["clean"]) == ("succeeded", "skipped")
+    assert report.results["clean"].error == f"its `when` is false: {when} ({lost})"
+    assert list(report.warnings) == [f"task 'clean' was skipped, and its `when` leads nowhere: {lost}"]
+
+
+@pytest.mark.parametrize("when", ["input.x", "results.load.none", "results.no.x", "status.no == 'failed'"])
+def test_a_when_that_is_just_false_warns_of_nothing(go: Go, when: str) -> None:
+    """Nor does one that looks at a null, at an optional input, or at a result that a dependency did not come to."""
+    no = says("no", 1, when="input.x")
+    report = go(arun(plan(says("load", {"none": None}), no, says("clean", 1, depends_on=["load", "no"], when=when))))
+    assert (told(report)["clean"], report.warnings) == ("skipped", ())
+
+
+def test_a_when_that_fails_names_what_is_not_there(go: Go) -> None:
+    """In words of its own, not in those of the library."""
+    tasks = (says("load", {"rows": []}), says("clean", 1, depends_on=["load"], when="length(results.load.row) > `0`"))
+    report = go(arun(plan(*tasks)))
+    assert report.results["clean"].error == (
+        "its `when` can't be evaluated: 'length(results.load.row) > `0`': length() takes text, a list or an object, "
+        "got null; results.load.row is not there; results.load has rows"
+    )
+
+
+def test_an_aggregate_that_no_branch_gives_anything_says_so(go: Go) -> None:
+    """Where nulls are left out, a misspelt path would be a sum of nothing, and a success."""
+    report = go(arun(plan(*SHARDS, joins("a", "b", strategy="reduce", function="sum", value="y", nulls="skip"))))
+    assert (report.status, report.results["all"].output) == ("succeeded", 0)
+    assert list(report.warnings) == [
+        "task 'all' was given nothing by its branches: 'a' ('value' leads nowhere: y is not there; the output has x, "
+        "n); 'b' ('value' leads nowhere: y is not there; the output has x, n)"
+    ]
+    some = go(arun(plan(*SHARDS, says("c", {"y": 1}), joins("a", "c", strategy="merge", mode="concat", value="y"))))
+    assert (some.results["all"].output, some.warnings) == ([None, 1], ())
+
+
 @pytest.mark.parametrize("how", ["returned", "raised", "in a thread", "a runnable"])
 def test_a_specialist_may_have_nothing_to_do(go: Go, how: str) -> None:
     """It says so by what it returns or raises; it is not tried again and no fallback takes its place."""
@@ -490,7 +620,7 @@ def test_transform_makes_the_input(go: Go) -> None:
     assert report.results["a"].output == 3
     assert report.results["b"].output == {"seconds": 0}
     assert report.results["c"].status == "failed"
-    assert "its `transform` can't be evaluated: 'abs(results.load)': In function abs()" in report.results["c"].error
+    assert "its `transform` can't be evaluated: 'abs(results.load)': abs() takes a number" in report.results["c"].error
 
 
 def test_run_gives_the_report_of_an_aggregate() -> None:

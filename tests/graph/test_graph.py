@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
 
-from fanwise.graph import Specialist, arun, build_graph, run, specialist
+from fanwise.graph import MemoryHistory, Specialist, arun, build_graph, open_history, run, specialist
 from fanwise.graph.run import execute, report
 from fanwise.state import FanwiseError, PlanError, RunContext, Task, TaskResult
 
@@ -387,7 +388,7 @@ def test_anything_that_runs_can_be_a_specialist(go: Go) -> None:
     assert outputs["m"] == {"rows": 3}
     assert outputs["p"] == {"x": 1}
     assert outputs["r"] == {"ids": ["m", "p"], "n": 7}
-    assert outputs["g"]["messages"][-1] == "seen: look at it"
+    assert outputs["g"] == "seen: look at it"
 
 
 def test_an_output_that_is_no_json_value_fails_its_task(go: Go) -> None:
@@ -576,6 +577,24 @@ def test_run_is_refused_inside_an_event_loop(go: Go) -> None:
 
     with pytest.raises(FanwiseError, match="await arun"):
         go(scenario())
+
+
+def test_run_takes_what_arun_takes_and_says_where_limits_belong() -> None:
+    """Its signature tells; an option that does not exist is refused, with no other error around it."""
+    assert inspect.signature(run) == inspect.signature(arun) and run.__name__ == "run"
+    plan = {"tasks": [{"id": "a", "specialist": "wait"}]}
+    for option, words in (
+        ("max_parallel", "give context=RunContext(max_parallel=...)"),
+        ("specialist", "did you mean 'specialists'?"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            run(plan, **{option: 2})
+        assert words in str(caught.value) and caught.value.__context__ is None
+    history = MemoryHistory()
+    assert run(plan, context=RunContext(max_parallel=2), history=history, batch_size=5).status == "succeeded"
+    assert [row.details["max_parallel"] for row in history.runs()] == [2]
+    with open_history("memory") as empty:
+        assert empty.runs() == []
 
 
 def test_events_from_inside_batches_reach_the_plain_stream(go: Go) -> None:

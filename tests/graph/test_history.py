@@ -20,8 +20,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from fanwise.graph import build_graph, specialist
 from fanwise.graph.again import retry
 from fanwise.graph.checkpoints import open_database, prune
-from fanwise.graph.history import AttemptRow, History, MemoryHistory, RunRow, estimates, percentile
+from fanwise.graph.history import AttemptRow, EventRow, History, MemoryHistory, RunRow, estimates, percentile
 from fanwise.graph.history_places import open_history
+from fanwise.graph.history_table import SqlHistory
 from fanwise.graph.run import arun, execute
 from fanwise.state import RunContext, RunError, Task
 
@@ -32,7 +33,7 @@ PLAN = {
         {"id": "a", "specialist": "wait", "input": {"seconds": 0.02, "fail_times": 1}},
         {"id": "b", "specialist": "wait", "input": {"seconds": 0.05}},
         {"id": "c", "specialist": "wait", "input": {"seconds": 0.03}},
-        {"id": "d", "specialist": "wait", "depends_on": ["a", "b"], "input": {"fail": "no"}},
+        {"id": "d", "specialist": "wait", "depends_on": ["a", "b"], "input": {"seconds": 0.02, "fail": "no"}},
         {"id": "e", "specialist": "wait", "depends_on": ["d"]},
     ],
 }
@@ -120,6 +121,47 @@ def test_rows_are_written_once_and_found_again(db: str) -> None:
             assert history.prune(moment(4)) == (1, 4) and history.attempts() == rows[4:] and history.runs() == []
 
     asyncio.run(scenario())
+
+
+def test_events_are_kept_beside_attempts(db: str) -> None:
+    """Of one run, by their moment, once; a history from before there were any has none, and takes them."""
+
+    async def scenario() -> None:
+        async with open_database(db) as database:
+            history = database.history
+            found = [
+                EventRow("th", "r", "", "began", moment(0)),
+                EventRow("th", "r", "a", "paused", moment(1), {"review": "before"}),
+                EventRow("th", "other", "a", "paused", moment(1)),
+            ]
+            assert history.events("th", "r") == []
+            for _ in range(2):
+                history.note(found[::-1])
+            assert history.events("th", "r") == found[:2]
+            rows = [attempt("a", 1, started=moment(1)), attempt("b", 1, started=moment(1))._replace(run_id="other")]
+            history.write([], rows)
+            assert history.attempts_of("th", "r") == rows[:1]
+            history.prune(moment(1))
+            assert history.events("th", "r") == found[1:2]
+            if isinstance(history, SqlHistory):
+                history.change([("DROP TABLE fanwise_events", [{}])])
+        async with open_database(db) as database:
+            if isinstance(database.history, SqlHistory):
+                assert database.history.events("th", "r") == [] and database.history.attempts() == rows
+                assert database.history.prune(moment(0)) == (0, 0)
+                database.history.note(found)
+                assert database.history.events("th", "r") == found[:2]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_over_is_told_by_its_attempt_alone() -> None:
+    """A short task leaves no event of its start; the process that ran it leaves when it came and went."""
+    history = MemoryHistory()
+    arun_once = asyncio.run(arun({"tasks": [{"id": "a", "specialist": "wait"}]}, thread_id="th", history=history))
+    (run,) = history.runs()
+    assert arun_once.status == "succeeded"
+    assert [(row.task_id, row.kind) for row in history.events("th", run.run_id)] == [("", "began"), ("", "ended")]
 
 
 class Broken(MemoryHistory):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanwise.graph import arun, explain
+from fanwise.graph import arun, explain, specialist
+from fanwise.graph.gates import SHARED
 from fanwise.graph.history import AttemptRow, MemoryHistory
 from fanwise.graph.rehearse import rehearse
 from fanwise.graph.rehearse_real import arehearse
@@ -81,6 +82,46 @@ def test_waits_are_as_long_as_the_plan_says() -> None:
     assert late.makespan_s.mean == 3.0 and late.failing_tasks == 2.0
     fast = plan({"id": "f", "specialist": "wait", "input": {"seconds": 1, "fail": "x"}}, *three, on_failure="fast")
     assert rehearse(fast).makespan_s.mean == 1.0
+
+
+def test_rates_and_what_specialists_take_are_respected() -> None:
+    """Starts are spaced out, exclusive tasks work alone; all ways of telling agree; tokens are said to be unknown."""
+    tasks = [{"id": f"t{n}", "specialist": "wait", "input": {"seconds": 0.2}, "needs": {"api": 1}} for n in range(4)]
+    rated = {"tasks": tasks, "config": {"pools": {"api": 4}, "rates": {"api": {"starts_per_s": 2}}}}
+    assert explain(rated).expected_makespan_s == rehearse(rated).makespan_s.mean == pytest.approx(1.7)
+    assert asyncio.run(arehearse(rated, speed=5)).makespan_s.mean == pytest.approx(1.7, abs=0.5)
+    assert SHARED.get("api") is None  # real runs of the process do not notice
+    by_name = {"tasks": tasks, "config": {"pools": {"api": 4}, "rates": {"wait": {"starts_per_s": 4}}}}
+    assert explain(by_name).expected_makespan_s == pytest.approx(0.95) and explain(by_name).notes == ()
+    tokens = {"tasks": tasks, "config": {"pools": {"api": 4}, "rates": {"api": {"tokens_per_min": 9}}}}
+    assert "tokens_per_min" in explain(tokens).notes[0] and "tokens_per_min" in rehearse(tokens).notes[0]
+
+    @specialist("pytest", tags=("test",))
+    def tests(task: Any) -> None:
+        raise AssertionError("it is not to be called")
+
+    suites = plan(*({"id": f"t{n}", "specialist": "pytest", "estimated_s": 1} for n in range(3)), waiting("w", 1))
+    assert explain(suites).expected_makespan_s == 1 and rehearse(suites, seed=1).makespan_s.p50 < 2
+    assert explain(suites, specialists=[tests]).expected_makespan_s == 4
+    assert rehearse(suites, seed=1, specialists=[tests]).makespan_s.p50 > 3
+    real = asyncio.run(arehearse(suites, speed=10, seed=1, specialists={"pytest": tests}))
+    assert real.makespan_s.mean > 2.5
+    built_in = plan(*({"id": f"t{n}", "specialist": "tests", "estimated_s": 1} for n in range(3)))
+    assert explain(built_in).expected_makespan_s == 3
+
+
+def test_wait_takes_its_seconds_whatever_is_estimated() -> None:
+    """One rule for all: seconds, else the estimate, else nothing."""
+    for task, takes in (
+        (waiting("w", 2.0, estimated_s=9), 2.0),
+        ({"id": "w", "specialist": "wait", "estimated_s": 9}, 9.0),
+        ({"id": "w", "specialist": "wait"}, 0.0),
+    ):
+        given_plan = {"tasks": [task]}
+        assert explain(given_plan).expected_makespan_s == rehearse(given_plan).makespan_s.mean == takes
+    other = plan({"id": "a", "fallback": {"specialist": "wait"}, "input": {"seconds": 2}, "estimated_s": 50})
+    failing = history(*[("s", 1.0, "failed")] * 3)
+    assert rehearse(other, history=failing).makespan_s.mean == 3.0
 
 
 def test_fallbacks_and_races_are_played() -> None:
@@ -226,6 +267,6 @@ def test_a_play_ends_as_the_graph_does(given_plan: dict[str, Any]) -> None:
     config = PlanConfig.model_validate(given_plan["config"]).model_dump()
     seconds = dict.fromkeys((task["id"] for task in tasks), 0.0)
     played = Simulation(tasks, seconds, limits_of(config), as_told, dice=random.Random(1)).run()
-    assert {key: result.status for key, result in real.results.items()} == {
-        key: played.statuses[key] for key in real.results
+    assert {key: (result.status, result.by_choice) for key, result in real.results.items()} == {
+        key: (played.statuses[key], key in played.by_choice) for key in real.results
     }

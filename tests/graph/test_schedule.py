@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanwise.graph import explain
+from fanwise.graph.explain import certain_seconds
 from fanwise.graph.schedule import Limits, Schedule
 from fanwise.state import Plan
 
@@ -126,3 +127,53 @@ def test_explain_finds_the_proven_shortest_times(shared_data: Path) -> None:
             wrong.append(row["id"])
     assert len(rows) == 400
     assert wrong == []
+
+
+def test_what_only_runs_after_failures_is_left_out() -> None:
+    """It is on no path, in no bound and in no time; what depends on it alone neither; a note names it."""
+    tasks = [
+        {"id": "build", "specialist": "wait", "input": {"seconds": 1}},
+        {"id": "ship", "specialist": "wait", "depends_on": ["build"], "input": {"seconds": 1}, "when": "results.build"},
+        {"id": "alert", "specialist": "wait", "depends_on": ["ship"], "run_if": "one_failed", "input": {"seconds": 60}},
+        {"id": "mail", "specialist": "wait", "depends_on": ["alert"], "input": {"seconds": 60}},
+    ]
+    for schedule in ("dataflow", "phased"):
+        told = explain({"tasks": tasks, "config": {"schedule": schedule, "deadline_s": 1.5}})
+        times = (told.expected_makespan_s, told.phased_makespan_s, told.lower_bound_s, told.critical_path_s)
+        assert times == (2, 2, 2, 2) and told.total_s == 2 and told.deadline_s == 1.5
+        assert told.critical_path == ("build", "ship") and told.speedup == 1
+        assert told.notes[0].endswith("where others fail: alert, mail") and "`when`" in told.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "bound"),
+    [
+        ({"max_parallel": 2}, {}, 4),
+        ({"pools": {"gpu": 1}}, {"needs": {"gpu": 1}}, 8),
+        ({"memory_mb": 100}, {"memory_mb": 50}, 4),
+        ({"specialist_slots": {"wait": 2}, "max_parallel": 3}, {}, 4),
+        ({}, {"exclusive": True}, 8),
+        ({"starts_per_s": 0.5}, {}, 6),
+        ({"pools": {"api": 9}, "rates": {"api": {"starts_per_s": 0.25}}}, {"needs": {"api": 1}}, 12),
+    ],
+)
+def test_the_lower_bound_knows_what_tasks_share(config: Any, fields: Any, bound: float) -> None:
+    """Slots, pools, memory, tasks that work alone, rates: none lets the work be done sooner."""
+    tasks = [{"id": f"t{n}", "specialist": "wait", "input": {"seconds": 2}, **fields} for n in range(4)]
+    told = explain({"tasks": tasks, "config": config})
+    assert told.lower_bound_s == bound <= told.expected_makespan_s
+
+
+def test_what_a_plan_says_of_its_times_is_certain() -> None:
+    """Guesses, alternatives and what a time-out ends add nothing."""
+    tasks = [
+        {"id": "a", "specialist": "s", "estimated_s": 3},
+        {"id": "b", "specialist": "s", "depends_on": ["a"]},
+        {"id": "c", "specialist": "wait", "depends_on": ["b"], "input": {"seconds": 9}, "timeout_s": 2},
+        {"id": "quick", "specialist": "wait", "depends_on": ["c"], "input": {"seconds": 1}},
+        {"id": "slow", "specialist": "wait", "depends_on": ["c"], "input": {"seconds": 50}},
+        {"id": "race", "depends_on": ["quick", "slow"], "aggregate": {"strategy": "race"}},
+        {"id": "undo", "specialist": "s", "depends_on": ["race"], "run_if": "one_failed", "estimated_s": 99},
+    ]
+    assert certain_seconds(Plan.model_validate({"tasks": tasks})) == 6
+    assert certain_seconds(Plan.model_validate({"tasks": tasks[:3]})) == 5

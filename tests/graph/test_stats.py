@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanwise.graph import Skip, explain, specialist
-from fanwise.graph.history import AttemptRow, MemoryHistory, RunRow
+from fanwise.graph.history import AttemptRow, MemoryHistory, RunRow, name_of
 from fanwise.graph.run import arun
 from fanwise.graph.run_facts import NOTICED_S, Span, critical_seconds, parallel_share, waits
 from fanwise.graph.schedule import Limits, limits_of
 from fanwise.graph.stats import stats
-from fanwise.state import Task
+from fanwise.reducers.outcome import run_metrics
+from fanwise.state import Plan, Task
 
 NOW = datetime.now(UTC)
 
@@ -51,6 +52,38 @@ def filled() -> MemoryHistory:
     attempts += [attempt(2, "u", specialist="o", status="cancelled", error="CancelledError", duration_s=5000.0)]
     history.write([*runs, crashed], attempts)
     return history
+
+
+def test_what_the_graphs_own_nodes_used_is_added_up() -> None:
+    """Runs of an earlier version tell nothing of it, and count as before."""
+    history = filled()
+    used = {"planner": {"total_tokens": 5, "by_model": {"m": {"total_tokens": 5}}}, "synthesizer": {"cost": 0.1}}
+    history.write([run(5, details={"usage": used}), run(6, details={"usage": used})], [])
+    found = stats(history)
+    assert found.usage == {"tokens": 20, "total_tokens": 10, "cost": 0.2}
+    assert found.own_usage == {"planner": {"total_tokens": 10}, "synthesizer": {"cost": 0.2}}
+    assert stats(history, specialist="s").own_usage == {}
+    assert stats(filled()).own_usage == {}
+
+
+def test_a_lost_race_is_on_no_critical_path() -> None:
+    """Nobody waited for what was cancelled by choice, though it worked as long as the winner, or longer."""
+    history = MemoryHistory()
+    tasks = [
+        {"id": "win", "specialist": "wait", "input": {"seconds": 0.2}},
+        {"id": "lose", "specialist": "wait", "input": {"seconds": 3}},
+        {"id": "race", "depends_on": ["win", "lose"], "aggregate": {"strategy": "race"}},
+        {"id": "use", "specialist": "wait", "depends_on": ["race"], "input": {"seconds": 0.1}},
+    ]
+    report = asyncio.run(arun({"name": "vr", "tasks": tasks}, history=history))
+    assert report.results["lose"].by_choice and report.results["lose"].duration_s > 0.1
+    assert [task.task_id for task in stats(history).critical] == ["win", "use"]
+    assert not any("'lose'" in words for words in stats(history).bottlenecks)
+    longer = {"win": 0.2, "lose": 5.0, "race": 0.0, "use": 0.1}
+    results = {key: {"duration_s": took, "by_choice": key == "lose"} for key, took in longer.items()}
+    assert critical_seconds(tasks, results) == {"win": 0.2, "use": 0.1}
+    measured = {key: {"status": "succeeded", "specialist": "wait", **one} for key, one in results.items()}
+    assert run_metrics(tasks, measured, 1).critical_path_s == pytest.approx(0.3)
 
 
 def test_runs_are_summed_up() -> None:
@@ -88,7 +121,7 @@ def test_bottlenecks_are_told_in_words() -> None:
     assert second.share == 0.1
     assert [(wait.cause, wait.seconds, wait.share, wait.runs) for wait in found.waits] == [("slots", 6.0, 1.0, 3)]
     wasted, critical, failures, slots, _ = found.bottlenecks
-    assert "time-outs of specialist 'o' took 500.0 s" in wasted
+    assert "1 time-out of specialist 'o' took 500.0 s" in wasted
     assert "'t' (specialist 's') is on the critical path in 3 of 3 runs" in critical and "up to 30%" in critical
     assert "2 failures of specialist 's'" in failures
     assert "queued 6.0 s (100% of all queueing) for slots: raise max_parallel" in slots
@@ -177,3 +210,16 @@ def test_a_task_that_has_nothing_to_do_is_no_error() -> None:
     (one,) = found.specialists
     assert made.status == "succeeded" and (one.attempts, one.skipped, one.failed) == (1, 1, 0)
     assert one.errors == {} and one.success_rate is None and not found.error_rate
+
+
+def test_plans_without_a_name_are_told_apart() -> None:
+    """The history knows them by their tasks; what it learns of one counts for the same plan again."""
+    history = MemoryHistory()
+    plans = [{"tasks": [{"id": task_id, "specialist": "wait"}]} for task_id in ("a", "b")]
+    plans.append({"tasks": [{"task_id": "a", "agent": "wait", "input": {"seconds": 0.01}}]})
+    made = [asyncio.run(arun(one, history=history)) for one in plans]
+    assert {report.status for report in made} == {"succeeded"}
+    names = [row.name for row in history.runs()]
+    assert names[0] == names[2] != names[1] and names[0] == name_of(Plan.model_validate(plans[0]).to_state())
+    assert len(history.latest_of_plan(names[0], 9)) == 2
+    assert name_of({"name": "etl"}) == "etl" and name_of({"tasks": 5}) == name_of({"tasks": [5]}) == "plan"

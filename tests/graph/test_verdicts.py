@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -198,9 +199,29 @@ def test_a_race_that_nobody_wins_names_each() -> None:
     spec = Aggregate(strategy="race", quality="score", min_quality=0.7)
     said = verdict(spec, [Branch("a"), Branch("b"), Branch("c")], {"a": bad(), "b": ok({}), "c": ok({"score": 0.1})})
     assert said == Fail(
-        "no branch won: 'a' failed (it broke); 'b' has no quality: 'score' is no number; "
+        "no branch won: 'a' failed (it broke); 'b' has no quality: 'score' is no number "
+        "('quality' leads nowhere: score is not there; the output is empty); "
         "'c' has a quality of 0.1, below 0.7"
     )
+
+
+def test_a_path_that_leads_nowhere_is_told_with_what_is_there() -> None:
+    """A misspelt path is no vote, no valid output and nothing to combine: each message says what it looked for."""
+    there = "the output has v"
+    abstained = f"abstained ('answer' leads nowhere: verdict is not there; {there})"
+    assert a_vote({"a": ok({"v": 1})}, answer="verdict") == Fail(
+        f"0 of 1 branch voted, 1 is needed; no vote from 'a': {abstained}"
+    )
+    assert a_vote({"a": ok({"v": 1}), "b": ok({"verdict": 1})}, answer="verdict").output["no_vote"] == {"a": abstained}
+    assert a_vote({"a": ok({"verdict": None}), "b": ok(1)}, answer="verdict").error.count("abstained;") == 1
+    race = verdict(Aggregate(strategy="race", valid="page"), [Branch("a")], {"a": ok({"v": 1})})
+    assert race == Fail(f"no branch won: 'a' is not valid (page) ('valid' leads nowhere: page is not there; {there})")
+    nowhere = f"'a' ('value' leads nowhere: rows is not there; {there})"
+    with pytest.raises(CombineError, match="'a' gives null, and 'sum' needs numbers") as caught:
+        reduced("sum", {"v": 1}, value="rows")
+    assert str(caught.value).endswith(f"; {nowhere}")
+    with pytest.raises(CombineError, match=re.escape(f"a: gives null, and 'nulls: error' forbids it; {nowhere}")):
+        merged({"v": 1}, value="rows", nulls="error")
 
 
 def test_successes_are_counted() -> None:

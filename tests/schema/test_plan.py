@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from fanwise.schema.checks import check_specialists
+from fanwise.schema.idle import without_effect
+from fanwise.schema.words import counted, few_digits
 from fanwise.state import Fallback, Plan, PlanConfig, PlanError, Task
 
 
@@ -41,6 +44,23 @@ def test_synonyms_of_the_dispatcher_are_read() -> None:
         ),
         config=PlanConfig(max_parallel=5, timeout_s=300, trace_dir="traces"),
     )
+
+
+def test_subtasks_at_the_top_are_tasks() -> None:
+    """What is wrong with them is told under the name that was written."""
+    given = [{"subtask_id": "1", "agent": "coder"}]
+    assert Plan.model_validate({"subtasks": given}) == Plan(tasks=(Task(id="1", specialist="coder"),))
+    assert Plan.load(json.dumps({"subtasks": given})).tasks[0].id == "1"
+    assert refused({"subtasks": [{**given[0], "dependencies": ["2"]}]}) == [
+        "subtasks[0].dependencies[0]: unknown dependency '2'; known ids: 1"
+    ]
+    assert refused({"tasks": [], "subtasks": given}) == [
+        "subtasks: 'subtasks' is another name for 'tasks', which is given too; keep one of them"
+    ]
+    assert len(refused({"subtasks": given * 3}, context={"max_tasks": 2})) == 1
+    text = "subtasks:\n  - {subtask_id: a, agent: x}\n  - {subtask_id: a, agent: x}\n"
+    with pytest.raises(PlanError, match=r"line 3 \(subtasks\[1\].subtask_id\): duplicate id 'a'"):
+        Plan.load(text)
 
 
 def test_given_data_is_left_as_it_was() -> None:
@@ -227,7 +247,7 @@ def test_large_plans_are_validated_quickly(mistake: str) -> None:
         problems = len(error.problems)
 
     assert problems == {"none": 0, "unknown dependencies": 10_000, "many cycles": 5_000}[mistake]
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30, "quadratic work takes minutes"
 
 
 def test_long_names_do_not_make_the_search_for_near_ones_slow() -> None:
@@ -240,7 +260,7 @@ def test_long_names_do_not_make_the_search_for_near_ones_slow() -> None:
     )
 
     assert "; known ids: " in message
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30, "quadratic work takes minutes"
 
 
 def test_json_schema_describes_a_plan_file() -> None:
@@ -276,3 +296,99 @@ def test_ties_that_can_not_be_and_null_in_quotes() -> None:
     for threshold in (0.5, "plurality"):
         vote.update(threshold=threshold, on_no_winner="fail")
         Plan.model_validate(data)
+
+
+AGGREGATES = (
+    ({"strategy": "vote", "quorum": 2}, "quorum: unknown field 'quorum'; did you mean 'min_results'?"),
+    ({"strategy": "merge", "quorum": 2}, "quorum: unknown field 'quorum'; did you mean 'min_results'?"),
+    (
+        {"strategy": "race", "quorum": 2},
+        "quorum: unknown field 'quorum'; known here: strategy, cancel_rest, valid, quality, min_quality",
+    ),
+    (
+        {"strategy": "reduce", "function": "sum", "initial": "0"},
+        "initial: 'sum' needs a number to begin with, got '0' (text)",
+    ),
+    (
+        {"strategy": "reduce", "function": "max", "initial": True},
+        "initial: 'max' needs a number to begin with, got true (a boolean)",
+    ),
+    (
+        {"strategy": "reduce", "function": "all", "initial": None},
+        "initial: 'all' needs true or false to begin with, got null",
+    ),
+)
+
+
+@pytest.mark.parametrize(("aggregate", "message"), AGGREGATES)
+def test_fields_of_aggregates_that_can_not_be_meant(aggregate: dict[str, Any], message: str) -> None:
+    """What is suggested in their place has a meaning for that strategy."""
+    data = {"tasks": [{"id": "a", "specialist": "wait"}, {"id": "b", "depends_on": ["a"], "aggregate": aggregate}]}
+    assert refused(data) == [f"tasks[1].aggregate.{message}"]
+
+
+def test_what_can_never_count_is_told() -> None:
+    """It is no reason to refuse a plan."""
+    given = (
+        {"id": "a", "weight": 2, "input": {"output": {"v": 1}}},
+        {"id": "b", "hedge": {"after_s": 5}},
+        {"id": "c", "hedge": {}, "exclusive": True},
+        {"id": "d", "run_if": "one_failed"},
+        {"id": "t", "specialist": "pytest", "hedge": {"after_s": 1}},
+    )
+    assert list(without_effect(Plan.model_validate(tasks(*given, timeout_s=5)), {"pytest"})) == [
+        "task 'a': 'weight' says nothing: no vote depends on it",
+        "task 'b': 'hedge' never begins: its after_s (5) is not below the time-out (5 s)",
+        "task 'c': 'hedge' never begins: the task is exclusive, and a second attempt would work beside it",
+        "task 'd': 'run_if: one_failed' says nothing without 'depends_on': it starts at once",
+        "task 't': 'hedge' never begins: the task is exclusive, and a second attempt would work beside it",
+    ]
+    fine = (
+        {"id": "a", "weight": 2, "hedge": {"after_s": 5}, "timeout_s": 6},
+        {"id": "b", "hedge": {"after_s": 900}, "timeout_s": None, "run_if": "one_failed", "depends_on": ["a"]},
+    )
+    vote = {"id": "v", "depends_on": ["a", "b"], "aggregate": {"strategy": "vote"}}
+    plan = Plan.model_validate({**tasks(*fine), "tasks": [*tasks(*fine)["tasks"], vote]})
+    assert list(without_effect(plan)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("results.a.v", "looks for results.a.v in each branch's output, which it sees by itself; write v"),
+        ("status.a", "looks for status.a in each branch's output, which it sees by itself; leave 'value' out for"),
+        ("a.v", "looks for a.v in each branch's output, which it sees by itself; write v"),
+        ("output.v", "looks for output.v in each branch's output, which it sees by itself; write v"),
+        ("results.v", ""),
+        ("status", ""),
+        ("v", ""),
+    ],
+)
+def test_paths_of_aggregates_that_begin_with_a_branch_are_told(value: str, told: str) -> None:
+    """An expression of an aggregate sees one output by itself, unlike those of a task."""
+    own = tasks({"id": "a", "input": {"output": {"v": 1}}}, {"id": "b"})["tasks"]
+    merge = {"id": "m", "depends_on": ["a", "b"], "aggregate": {"strategy": "merge", "value": value}}
+    found = list(without_effect(Plan.model_validate({"tasks": [*own, merge]})))
+    assert [text[: len(f"task 'm': 'value' {told}")] for text in found] == [f"task 'm': 'value' {told}"] * bool(told)
+
+
+def test_a_race_has_an_output() -> None:
+    """A path that begins with a field that some branch is known to have is meant."""
+    race = {"id": "r", "depends_on": ["a"], "aggregate": {"strategy": "race"}}
+    merge = {"id": "m", "depends_on": ["r"], "aggregate": {"strategy": "merge", "value": "output"}}
+    plan = Plan.model_validate({"tasks": [{"id": "a", "specialist": "wait"}, race, merge]})
+    assert list(without_effect(plan)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.604572, "0.605"), (0.05, "0.05"), (3, "3"), (2.5, "2.5"), (600, "600"), (86400.0, "86400")]
+)
+def test_seconds_are_told_without_their_last_digits(seconds: float, told: str) -> None:
+    """What was written in a plan stands as it was written."""
+    assert few_digits(seconds) == told
+
+
+def test_numbers_and_their_words_agree() -> None:
+    """One task, two tasks."""
+    assert [counted(n, "task") for n in (0, 1, 2, 1000)] == ["0 tasks", "1 task", "2 tasks", "1,000 tasks"]
+    assert counted(2, "branch", "branches") == "2 branches"

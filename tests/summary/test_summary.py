@@ -238,8 +238,47 @@ def test_long_outputs_are_cut_and_say_so() -> None:
     """Text is cut with a note of how much is left out, and the whole stays within about 60 lines."""
     text = summarize({f"t{n}": "x" * 1000 for n in range(100)}, warnings=["w"] * 50).text
     assert "… (760 more characters)" in text
-    assert "… and 88 more." in text
+    assert "… and 88 more; `fanwise show` lists them all." in text
     assert len(text.split("\n")) <= 60
+
+
+def test_what_the_plan_was_for_is_shown_before_what_led_there() -> None:
+    """Where there are too many results, those that nothing depends on come first, each kind in the plan's order."""
+    tasks = [{"id": f"t{n}"} for n in range(30)]
+    plan = {"tasks": [*tasks, {"id": "end", "depends_on": [f"t{n}" for n in range(1, 30)]}]}
+    shown = summarize({task["id"]: 1 for task in plan["tasks"]}, plan=plan).text.splitlines()
+    assert shown[3:7] == ["- t0: 1", "- end: 1", "- t1: 1", "- t2: 1"]
+    few = {"tasks": [{"id": "a"}, {"id": "b", "depends_on": ["a"]}]}
+    assert summarize({"a": 1, "b": 1}, plan=few).text.splitlines()[3:] == ["- a: 1", "- b: 1"]
+
+
+def test_failures_are_shown_before_what_was_skipped_for_them() -> None:
+    """All of them, as long as they are no more than 50; and it is said where the rest is."""
+    skipped = {f"s{n}": {"task_id": f"s{n}", "status": "skipped", "error": "f0 failed"} for n in range(40)}
+    text = summarize({**skipped, **{f"f{n}": failed(f"f{n}") for n in range(30)}}).text
+    assert all(f"- f{n} failed: boom." in text for n in range(30))
+    assert "- s0" not in text and text.endswith("… and 40 more; `fanwise show` lists them all.")
+    many = summarize({f"f{n}": failed(f"f{n}") for n in range(80)}).text
+    assert many.count("failed: boom") == 50 and "… and 30 more; `fanwise show` lists them all." in many
+    assert summarize({**skipped, "f": failed("f")}).text.split("Not done:\n")[1].startswith("- f failed: boom.\n- s0 ")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"on_failure": "soft", "min_success": 3}, "1 of 3 tasks succeeded, 2 failed; 3 were needed (min_success)."),
+        ({"on_failure": "soft", "min_success": 1}, "1 of 3 tasks succeeded, 2 failed."),
+        ({}, "1 of 3 tasks succeeded, 2 failed."),
+    ],
+)
+def test_a_run_that_lacks_successes_says_how_many_it_needed(config: dict[str, Any], told: str) -> None:
+    """With `soft`, that is why it failed."""
+    plan = {"config": config, "tasks": [{"id": name} for name in "abc"]}
+    assert summarize({"a": 1, "b": failed("b"), "c": failed("c")}, plan=plan).text.splitlines()[0] == told
+    checked = summarize({"a": done("a"), "b": failed("b"), "c": failed("c")}, plan=plan).text.splitlines()[0]
+    assert ("1 of 3 tasks succeeded; 3 were needed (min_success)." in checked) == (config.get("min_success") == 3)
+    optional = {**plan, "tasks": [{"id": "a"}, *({"id": name, "required": False} for name in "bc")]}
+    assert "needed" not in summarize({"a": 1, "b": failed("b"), "c": failed("c")}, plan=optional).text
 
 
 def test_control_characters_of_the_log_do_not_reach_the_terminal() -> None:
