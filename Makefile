@@ -1,5 +1,5 @@
 # make demo: set up .venv and run the main job.   make test: set up and run every test.
-# make check: lint and types.   make bench: measurements.   make lock: pin the dependencies anew.
+# make dev: LangGraph's server with the graphs, for Studio.   make check: lint and types.   make bench: measurements.   make lock: pin the dependencies anew.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -7,11 +7,23 @@ BIN    := $(VENV)/bin
 DEMO   := .fanwise/demo
 QUESTION := Why did web-03 go quiet?
 
-.PHONY: demo test check bench lock clean
+PORT := 2024
+
+.PHONY: demo dev test check bench lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/fanwise sample $(DEMO)/events
 	$(BIN)/fanwise ask "$(QUESTION)" --events $(DEMO)/events --db $(DEMO)/runs.db
+
+# Without a key, and with nothing asked or told outside. A port that is taken is refused: the server would move on silently.
+dev: export LANGGRAPH_CLI_NO_ANALYTICS = 1
+dev: export LANGGRAPH_NO_VERSION_CHECK = true
+dev: export FANWISE_HOSTS = 127.0.0.1 localhost
+dev: export FANWISE_EVENTS ?= $(abspath $(DEMO)/events)
+dev: $(VENV)/.dev
+	@$(BIN)/python -c "from fanwise.cli.serve import check_port; check_port($(PORT))"
+	$(BIN)/fanwise sample $(DEMO)/events
+	$(BIN)/langgraph dev --no-browser --n-jobs-per-worker 10 --port $(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -26,7 +38,7 @@ bench: $(VENV)/.dev
 
 lock:
 	uv pip compile --quiet --universal --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --no-emit-index-url --no-header --group dev --extra postgres pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --group dev --extra postgres --extra mcp --extra otel pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .ns .fanwise build dist *.egg-info
