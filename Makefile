@@ -38,7 +38,7 @@ bench: $(VENV)/.dev
 
 lock:
 	uv pip compile --quiet --universal --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --no-emit-index-url --no-header --group dev --extra postgres --extra mcp --extra otel pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --group dev --extra postgres --extra mcp --extra otel --extra splunk pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .ns .fanwise build dist *.egg-info

@@ -108,7 +108,7 @@ def test_filters_groups_and_the_critical_path(opened: Open) -> None:
     shown.wait_for_selector(".group")
     assert "check" in window(shown), "the groups are drawn"
     shown.locator(".group > span").nth(1).click()
-    shown.wait_for_function("document.querySelectorAll('.group')[1].getAttribute('aria-expanded') === 'false'")
+    shown.locator('.group[aria-expanded="false"]').wait_for(state="attached")
     assert "check" not in window(shown)
 
 
