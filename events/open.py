@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from ..schema.errors import EventsError
 from .account import account
+from .backends import open_backend
 from .database import Scratch, connect, shut_off
 from .duckdb_store import DuckDBStore
 from .ending import Stopped, coming, end_all, go_on, interruptible, is_stopped
@@ -49,6 +49,8 @@ def open_events(location: str) -> EventStore:
         Stopped: Nobody waits for the log any more; see `ending`.
         EventsError: There is nothing there that holds events; the message says why and what to do.
     """
+    if (elsewhere := open_backend(location)) is not None:
+        return elsewhere
     while True:
         try:
             with coming():
@@ -118,10 +120,6 @@ def find_files(location: str) -> list[tuple[str, Path]]:
     Raises:
         EventsError: There is no such place, or no file in it.
     """
-    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", location):
-        raise EventsError(
-            f"cannot read events from {location!r}: {scheme[1]}:// is not supported; give the path of a file or folder"
-        )
     if not location.strip() or "\0" in location:
         raise EventsError(f"{location!r} is no path; give the path of a log file or of a folder with logs")
     try:

@@ -104,7 +104,7 @@ def test_what_is_refused(tmp_path: Path, name: str, content: bytes | None, messa
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("splunk://host/index", r"splunk:// is not supported; give the path"),
+        ("s3://bucket/logs", r"s3:// is not supported; give the path"),
         ("", r"'' is no path"),
         ("a\0b", r"is no path"),
         ("x" * 5000, r"cannot look into|no file or folder"),
