@@ -76,8 +76,8 @@ def mcp_command(**options: Any) -> int:
 
 
 def _check_installed() -> None:
-    from ..nodes.tools.mcp_sessions import NO_MCP, is_installed
     from ..schema.errors import FanwiseError
+    from ..tool_servers.sessions import NO_MCP, is_installed
 
     if not is_installed():
         raise FanwiseError(f"fanwise mcp: {NO_MCP}")

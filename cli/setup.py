@@ -165,6 +165,6 @@ def _path(given: str | None) -> Path | None:
 def _mcp(path: str | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
-    from ..nodes.tools.mcp_servers import load_config
+    from ..tool_servers.servers import load_config
 
     return load_config(Path(path))

@@ -24,9 +24,9 @@ from served import messages, result_of, served
 from fanwise.graph import build_graph
 from fanwise.nodes.specialists.equipment import NO_MODEL, Equipment
 from fanwise.nodes.specialists.llm.mcp import NO_SERVERS, mcp
-from fanwise.nodes.tools import mcp_sessions
-from fanwise.nodes.tools.mcp_servers import load_config
 from fanwise.state import FanwiseError, PlanError
+from fanwise.tool_servers import sessions
+from fanwise.tool_servers.servers import load_config
 
 GOLD = {"item": "gold"}
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
@@ -119,7 +119,7 @@ def test_servers_that_are_not_there_say_why(tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is no MCP server at all."""
-    monkeypatch.setattr(mcp_sessions, "CONNECT_S", 1.0)
+    monkeypatch.setattr(sessions, "CONNECT_S", 1.0)
     result = called({"s": {"command": "sleep", "args": ["60"]}}, "x")
     assert "MCP server 's': no answer within 1 s" in result["error"]
 

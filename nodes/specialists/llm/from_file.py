@@ -81,7 +81,7 @@ class Described:
         previous: Any,
     ) -> Any:
         """Carry out a task."""
-        from ...tools.mcp_sessions import with_sessions
+        from ....tool_servers.sessions import with_sessions
         from .agent import task_text
 
         described, text = self._described, task_text(task, results, comment, previous)

@@ -14,9 +14,9 @@ from ....schema.errors import FanwiseError
 from ....schema.plan import Task
 from ....schema.results import TaskResult
 from ....schema.words import Nearest, listed
+from ....tool_servers.servers import McpToolError, Server, needs_approval, servers_of
+from ....tool_servers.sessions import NO_MCP, ServerError, is_installed, with_sessions
 from ...specialist import Specialist, specialist
-from ...tools.mcp_servers import McpToolError, Server, needs_approval, servers_of
-from ...tools.mcp_sessions import NO_MCP, ServerError, is_installed, with_sessions
 from ..equipment import NO_MODEL, Equipment
 from ..inputs import read_input
 from .policy import RETRY
@@ -144,7 +144,7 @@ class ServerUnavailable(ServerError):
 
 
 async def _call(asked: McpInput, tool: str, servers: Mapping[str, Server]) -> McpOutput:
-    from ...tools.mcp_tools import call_tool
+    from ....tool_servers.calls import call_tool
 
     server = chosen_server(servers, asked.server)
     name = next(known for known, other in servers.items() if other is server)

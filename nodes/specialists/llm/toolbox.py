@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ....schema.words import Nearest, listed
-from ...tools.mcp_servers import Server, servers_of
+from ....tool_servers.servers import Server, servers_of
 from ...tools.workspace import NO_WORKSPACE, Workspace
 from ..equipment import Equipment
 from ..notes import NO_NOTES

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ...schema.document import read_document
-from ...schema.errors import FanwiseError, PlanError, Problem
-from ...schema.words import Nearest, got, listed, path_text
+from ..schema.document import read_document
+from ..schema.errors import FanwiseError, PlanError, Problem
+from ..schema.words import Nearest, got, listed, path_text
 
 FOREIGN = frozenset({"alwaysAllow", "autoApprove", "autoStart", "description", "gallery", "icon", "name", "trust"})
 """Fields of other programs, which mean nothing here."""

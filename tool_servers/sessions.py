@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from ...schema.errors import FanwiseError
-from .mcp_servers import Server
+from ..schema.errors import FanwiseError
+from .servers import Server
 
 if TYPE_CHECKING:
     from mcp import ClientSession

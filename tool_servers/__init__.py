@@ -1,0 +1,1 @@
+"""MCP servers that runs use: configuration, sessions, calls."""
