@@ -74,6 +74,19 @@ class Input(TypedDict, total=False):
     """A plan, as in a plan file."""
 
 
+def whole_input(given: Any) -> Any:
+    """Return the input of a run with what it leaves out cleared: a thread can hold one run after another.
+
+    Whatever is no such input (`None`, a `Command`, a mapping with none of these fields) is returned as it is.
+    """
+    if not isinstance(given, Mapping) or not any(name in given for name in (*_CLEARED, "messages")):
+        return given
+    return {**{name: kind() for name, kind in _CLEARED.items()}, **given}
+
+
+_CLEARED: dict[str, type] = {"request": str, "workflow": str, "params": dict, "plan": dict}
+
+
 class Output(TypedDict, total=False):
     """What a run ends with."""
 

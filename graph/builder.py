@@ -33,9 +33,9 @@ from ..schema.checks import MAX_TASKS
 from ..schema.errors import FanwiseError
 from ..schema.plan import Plan
 from ..state import Input, Output, RunContext, State
-from ..tracing.graph import TracedGraph
 from ..tracing.nodes import BATCH_NODE, OWN_NODE, name_task_runs
 from ..tracing.settings import Tracing
+from .compiled import Graph
 from .edges import fan_out_edge, review_edge, round_edge
 from .explain import describe
 from .fan_out import BATCH_SIZE
@@ -57,9 +57,6 @@ if TYPE_CHECKING:  # a graph without a model does without the import of LangChai
 
 RESERVED = frozenset({PLANNER, REVIEW_PLAN, REPLAN, COLLECT, SYNTHESIZER, BATCH, START, END, *State.__annotations__})
 """Names that no specialist can have: the graph's own nodes and its channels."""
-
-Graph = TracedGraph
-"""The compiled graph."""
 
 
 def build_graph(
@@ -150,7 +147,7 @@ def build_graph(
     builder.add_edge(SYNTHESIZER, END)
     compiled = builder.compile(checkpointer=checkpointer, store=store, name=name)
     name_task_runs(compiled, known)
-    graph = TracedGraph.of(compiled, tracing or Tracing())
+    graph = Graph.of(compiled, tracing or Tracing())
     seating.graph = graph
     return graph
 

@@ -520,6 +520,25 @@ def test_a_thread_can_be_used_for_another_run(go: Go) -> None:
     assert list(go(scenario())["results"]) == ["new"]
 
 
+def test_what_another_run_is_not_given_is_not_taken_from_the_one_before(go: Go) -> None:
+    """Plan, request, workflow and parameters belong to the run that they were given to; a conversation goes on."""
+
+    async def scenario() -> None:
+        graph = build_graph(checkpointer=InMemorySaver())
+        await graph.ainvoke({"plan": waits({"id": "old"}), "request": "old?"}, CONFIG)
+        with pytest.raises(PlanError, match="no event log to answer the request from"):
+            await graph.ainvoke({"request": "another?"}, CONFIG)
+        with pytest.raises(PlanError, match="nothing to do"):
+            await graph.ainvoke({"params": {}}, CONFIG)
+        out = await graph.ainvoke({"plan": waits({"id": "new"})}, CONFIG)
+        assert list(out["results"]) == ["new"]
+        assert not (await graph.aget_state(CONFIG)).values["request"]
+        with pytest.raises(PlanError, match="no event log to answer the request from"):
+            await graph.ainvoke({"messages": [{"role": "user", "content": "and now?"}]}, CONFIG)
+
+    go(scenario())
+
+
 def test_a_run_that_died_right_after_planning_can_be_shown_and_goes_on(go: Go) -> None:
     """The planner's write is saved, the checkpoint behind it is not: nothing is lost, nothing breaks."""
 
