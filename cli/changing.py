@@ -14,10 +14,10 @@ from .resuming import going_on
 
 if TYPE_CHECKING:
     from ..graph.builder import Graph
+    from ..runs.user_code import OwnCode
     from ..schema.results import Report
     from .job import Job
     from .session import Session
-    from .user_code import OwnCode
 
 
 @click.command("retry")
@@ -44,7 +44,8 @@ def _changed(thread: str, options: dict[str, Any], prepare: Callable[[Session, R
     """Change a run, then go on with it, and print what came of it."""
 
     async def work(job: Job, own: OwnCode) -> Report:
-        from .output import clean_lines, say
+        from ..nodes.summary.text import clean_lines
+        from .output import say
         from .session import opened
 
         async with opened(job, own) as session:
@@ -98,8 +99,9 @@ def _just_edited(thread: str, task_id: str, name: str, value: Any, options: dict
     """Change a task, and tell what will run again and how."""
     import asyncio
 
+    from ..nodes.summary.text import clean_lines
     from .job import Job
-    from .output import clean_lines, print_json, put, say
+    from .output import print_json, put, say
 
     job = Job.of(thread, options)
     chosen = asyncio.run(_edit(job, task_id, {name: value}))
@@ -173,8 +175,9 @@ async def _checkpoint(graph: Graph, thread: str, at: str) -> str:
 async def _held(db: str, thread: str, held: str) -> AsyncIterator[Graph]:
     """Open a database with a graph to look at a run, holding the lease of what is written to."""
     from ..graph.checkpoints import open_database
+    from ..graph.viewing import viewing_graph
+    from ..runs.stored import stored_plan
     from ..schema.errors import RunError
-    from .stored import stored_plan, viewing_graph
 
     async with open_database(db, must_exist=True) as database:
         await stored_plan(database.saver, thread)

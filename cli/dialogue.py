@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from .asked import Action, Asked
-from .asking import about, action_lines, body
+from ..nodes.summary.text import clean_lines
+from ..runs.question_text import about, action_lines, body
+from ..runs.questions import Action, Asked
 from .editing import Check, edit
-from .output import bold, clean_lines, line_width, rule, say
+from .output import bold, line_width, rule, say
 from .terminal import edited, forget_typed, read_line
 
 LINES = 24

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from ..nodes.summary.text import clean
+from ..nodes.summary.text import clean, clean_lines
+from ..runs.question_text import about, folded
+from ..runs.questions import Action, Asked
+from ..runs.value_text import editable, from_text, same
 from ..schema.review import AnswerError
-from .asked import Action, Asked
-from .asking import about, folded
-from .output import clean_lines, line_width, say
+from .output import line_width, say
 from .terminal import edited, read_line
-from .values import editable, from_text, same
 
 Check = Callable[[Asked, Any], None]
 """Looks at an answer; raises `AnswerError` where it will not do."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from ..nodes.summary.text import clean_lines
 from ..schema.errors import FanwiseError, PlanError, Problem
 from .exits import FAILED, INTERRUPTED, REFUSED
-from .output import clean_lines, print_json, say
+from .output import print_json, say
 
 
 class StoppedError(FanwiseError):

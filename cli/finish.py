@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..nodes.summary.text import clean_lines, seconds
 from ..schema.results import Report
 from ..schema.words import counted
 from .exits import INTERRUPTED, PAUSED, exit_code
 from .job import Job
-from .output import clean_lines, line_width, print_json, put, say, seconds, wrapped
+from .output import line_width, print_json, put, say, wrapped
 
 
 def finish(report: Report, job: Job) -> int:
@@ -62,23 +63,23 @@ def what_next(report: Report, job: Job) -> list[str]:
 
 def _answered(report: Report) -> list[str]:
     """Return what asked the questions whose answers are kept, each once."""
-    from .asked import all_asked
-    from .asking import about_whom
+    from ..runs.question_text import about_whom
+    from ..runs.questions import all_asked
 
     return list(dict.fromkeys(about_whom(asked) for asked in all_asked(report.answered)))
 
 
 def open_questions(report: Report, job: Job) -> str:
     """Return what the run asks."""
-    from .asked import all_asked
-    from .asking import questions_text
+    from ..runs.question_text import questions_text
+    from ..runs.questions import all_asked
 
     return questions_text(all_asked(report.interrupts), line_width(), f"{job.command('show')} --question")
 
 
 def how_to_answer(report: Report, job: Job) -> list[str]:
     """Return the command lines that answer what the run asks, and go on."""
-    from .asked import all_asked
+    from ..runs.questions import all_asked
 
     asked = all_asked(report.interrupts)[0]
     example = f"{asked.short}=approve" if asked.approval() is not None else f"{asked.short}=ANSWER"

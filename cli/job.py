@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ..runs.setup import Setup
 from ..state import RunContext
 from ..tracing.log import set_up
 from .options import DEFAULT_DB, GRACE_S
-from .setup import Setup
+from .setup import options_of, setup_of
 from .streamed import EventLines
 
 NEEDS_SETUP = ("resume", "review", "retry")
@@ -71,7 +72,7 @@ class Job:
             events=options.get("progress"),
             metrics_port=options.get("metrics_port"),
             metrics_file=options.get("metrics_file"),
-            setup=Setup.of(options),
+            setup=setup_of(options),
         )
 
     @property
@@ -85,7 +86,7 @@ class Job:
         if self.db != DEFAULT_DB:
             options += ["--db", without_password(self.db)]
         if name in NEEDS_SETUP:
-            options += self.setup.as_options()
+            options += options_of(self.setup)
         thread = ["--", self.thread_id] if self.thread_id.startswith("-") else [self.thread_id]
         parts = ["fanwise", name, *options, *(() if thread[1:] else thread), *more, *(thread if thread[1:] else ())]
         return " ".join(shlex.quote(str(part)) for part in parts)

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from ..runs.names import checked_name
+from ..schema.errors import RunError
+
 ROLES = ("planner", "specialists", "summary", "default")
 """What a chat model can be for."""
 
@@ -72,9 +75,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 def thread_id(value: str) -> str:
     """Return the name of a run; an empty, long or unprintable one is bad usage."""
-    if not re.fullmatch(r"\S(.{0,198}\S)?", value) or not value.isprintable():
-        raise click.BadParameter(f"{value[:80]!r} can't name a run: give 1 to 200 printable characters")
-    return value
+    try:
+        return checked_name(value)
+    except RunError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def name_and_value(text: str) -> tuple[str, Any]:

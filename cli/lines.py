@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..nodes.summary.text import clean
-from .output import say, seconds
+from ..nodes.summary.text import clean, seconds
+from .output import say
 from .progress import Progress, about, added, limited, started, tokens_text
 
 MANY = 200

@@ -15,8 +15,8 @@ from .options import json_option, specialists_option, workflows_option
 def specialists_command(as_json: bool, specialist_sources: tuple[str, ...]) -> int:
     """List the specialists that tasks can name."""
     from ..nodes.specialists import built_in
+    from ..runs.user_code import load_code
     from .output import Column, print_json, put, results_only, table
-    from .user_code import load_code
 
     with results_only():
         own = {item.name: item for item in load_code(specialist_sources).specialists}
@@ -36,8 +36,9 @@ def specialists_command(as_json: bool, specialist_sources: tuple[str, ...]) -> i
 @workflows_option
 def workflows_command(as_json: bool, folders: tuple[str, ...]) -> int:
     """List the named workflows and their parameters."""
+    from ..nodes.summary.text import clean_lines
     from ..plans.registry import load_workflows
-    from .output import clean_lines, print_json, put
+    from .output import print_json, put
 
     own = load_workflows(*folders)
     shipped = load_workflows()
@@ -82,8 +83,9 @@ def sample_command(folder: str, seed: int, as_json: bool) -> int:
     from dataclasses import asdict
 
     from ..events.sample import write_sample
+    from ..nodes.summary.text import clean_lines
     from ..schema.errors import EventsError
-    from .output import clean_lines, print_json, put, say
+    from .output import print_json, put, say
 
     try:
         faults = write_sample(folder, seed)

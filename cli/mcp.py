@@ -22,9 +22,9 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..runs.user_code import OwnCode
     from ..serving.mcp_events import EventLogs
     from .job import Job
-    from .user_code import OwnCode
 
 PORT = 8002
 
@@ -162,7 +162,16 @@ def _opened(job: Job, own: OwnCode, logs: EventLogs, options: dict[str, Any]) ->
     @asynccontextmanager
     async def offered() -> Any:
         folders = options["folders"]
-        async with opened(job, own, logs, max_runs=options["max_runs"], workflows=folders, max_tasks=max_tasks) as runs:
+        async with opened(
+            job.db,
+            job.setup,
+            job.context,
+            own,
+            logs,
+            max_runs=options["max_runs"],
+            workflows=folders,
+            max_tasks=max_tasks,
+        ) as runs:
             yield Offer(runs, load_workflows(*folders), max_tasks, options["max_bytes"] or MAX_BYTES)
 
     return offered()

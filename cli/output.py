@@ -12,15 +12,7 @@ from typing import Any
 
 import click
 
-from ..nodes.summary.text import clean
-
-LINE = 4000
-"""Characters of one line, at most."""
-
-
-def clean_lines(text: str) -> str:
-    """Return text without control and ANSI characters; its line breaks and indentation stay."""
-    return "\n".join(_indent(line) + clean(line, LINE) for line in text.splitlines())
+from ..nodes.summary.text import clean, indent_of
 
 
 def wrapped(text: str) -> str:
@@ -35,13 +27,9 @@ def wrapped_line(line: str, width: int) -> list[str]:
     """Return a line broken between words; what follows is indented as the line is, or as its list item's text."""
     import textwrap
 
-    hang = _indent(line) + ("  " if line.lstrip()[:1] in "->" else "   ")
-    hang = hang if line.lstrip()[:1] in "->" or line.lstrip()[:1].isdigit() else _indent(line)
+    hang = indent_of(line) + ("  " if line.lstrip()[:1] in "->" else "   ")
+    hang = hang if line.lstrip()[:1] in "->" or line.lstrip()[:1].isdigit() else indent_of(line)
     return textwrap.wrap(line, width, subsequent_indent=hang, break_on_hyphens=False) or [""]
-
-
-def _indent(line: str) -> str:
-    return " " * min(len(line) - len(line.lstrip(" ")), 40)
 
 
 def say(text: str) -> None:
@@ -189,14 +177,3 @@ def line_width(stream: Any = None) -> int:
     if not (stream or sys.stdout).isatty():
         return 160
     return max(20, shutil.get_terminal_size().columns)
-
-
-def seconds(value: float | None) -> str:
-    """Return a duration for a person."""
-    if value is None:
-        return "-"
-    if value < 60:
-        return f"{value:.2f} s"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 import click
 
+from ..nodes.summary.text import clean_lines
+from ..runs.answers import check_edit
+from ..runs.question_text import late
+from ..runs.questions import REVIEWS, Asked
 from ..schema.errors import RunError
-from .answers import check_edit
-from .asked import REVIEWS, Asked
-from .asking import late
 from .dialogue import NoAnswer, ask
 from .display import Display, Silent
-from .output import clean_lines, say
+from .output import say
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from ..graph.explain import Explanation
-from ..nodes.summary.text import clean
+from ..nodes.summary.text import clean, seconds
 from ..schema.plan import Plan
 from ..schema.words import counted, name_text
-from .output import line_width, seconds, wrapped_line
+from .output import line_width, wrapped_line
 
 TASKS = 200
 """Tasks of one phase that the table lists."""

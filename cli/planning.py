@@ -14,9 +14,9 @@ from .running import STDIN, load_plan
 if TYPE_CHECKING:
     from ..nodes.specialist import Specialist
     from ..nodes.specialists.equipment import Equipment
+    from ..runs.user_code import OwnCode
     from ..schema.errors import Problem
     from ..schema.plan import Plan
-    from .user_code import OwnCode
 
 
 @click.command("validate")
@@ -34,11 +34,12 @@ def validate_command(
     max_bytes: int | None,
 ) -> int:
     """Refuse or accept a plan, listing every problem."""
+    from ..nodes.summary.text import clean_lines
     from ..schema.errors import PlanError
     from .exits import REFUSED, SUCCEEDED
     from .failures import problem_object
-    from .output import clean_lines, print_json, put, say
-    from .user_code import load_quietly
+    from .output import print_json, put, say
+    from .setup import load_quietly
 
     own = load_quietly(specialist_sources)
     try:
@@ -117,17 +118,12 @@ def _asked(plan: Plan, own: OwnCode, equipment: Equipment | None) -> dict[str, S
     """Return the specialists that a plan may ask for; without equipment, as if they lacked nothing."""
     from dataclasses import replace
 
+    from ..nodes.fitting import used_names
     from ..nodes.specialists import built_in
     from ..nodes.specialists.equipment import NOTHING
 
     found = {**built_in(equipment or NOTHING, used_names(plan)), **{item.name: item for item in own.specialists}}
     return found if equipment is not None else {name: replace(item, lacks="") for name, item in found.items()}
-
-
-def used_names(plan: Plan) -> set[str]:
-    """Return the names of the specialists that a plan asks for, as fallbacks too."""
-    instead = (task.fallback.specialist for task in plan.tasks if task.fallback is not None)
-    return {*(task.specialist for task in plan.tasks), *(name for name in instead if name is not None)}
 
 
 def _tasks(data: Any) -> Any:
@@ -152,6 +148,7 @@ def _counts(plan: Any) -> str:
 
 def _warnings(plan: Plan, own: OwnCode) -> list[str]:
     """Return what the plan lets pass: tasks that are skipped, or need something, files that two tasks touch at once."""
+    from ..nodes.fitting import used_names
     from ..nodes.specialists import known_names
     from ..nodes.specialists.equipment import NOTHING
     from ..schema.checks import check_specialists
@@ -196,7 +193,7 @@ def _deadline_told(plan: Plan) -> list[str]:
     if deadline is None:
         return []
     from ..graph.explain import certain_seconds
-    from .output import seconds
+    from ..nodes.summary.text import seconds
 
     if (takes := certain_seconds(plan)) <= deadline:
         return []
@@ -230,9 +227,10 @@ def explain_command(
     if mermaid and as_json:
         raise click.UsageError("--mermaid and --json exclude each other", click.get_current_context())
     from ..graph.explain import expected_seconds, explain
-    from .output import clean_lines, print_json, put, say
+    from ..nodes.summary.text import clean_lines
+    from .output import print_json, put, say
     from .picture import mermaid_text, plan_text
-    from .user_code import load_quietly
+    from .setup import load_quietly
 
     loaded, own = load_plan(plan, max_tasks, max_bytes), load_quietly(specialist_sources)
     known = _known(loaded, db)
@@ -252,8 +250,9 @@ def _known(plan: Any, db: str) -> dict[str, float]:
     from ..graph.estimates import known_seconds
     from ..graph.history import estimates, name_of
     from ..graph.history_places import open_history
+    from ..nodes.summary.text import clean_lines
     from ..schema.errors import RunError
-    from .output import clean_lines, say
+    from .output import say
 
     try:
         with open_history(db) as history:

@@ -13,8 +13,8 @@ from .running import load_plan
 if TYPE_CHECKING:
     from ..graph.history import History
     from ..graph.rehearse import Range, Rehearsal
+    from ..runs.user_code import OwnCode
     from ..schema.plan import Plan
-    from .user_code import OwnCode
 
 
 @click.command("rehearse")
@@ -39,7 +39,7 @@ def rehearse_command(plan: str, **options: Any) -> int:
     --specialists tells which of your own work alone or keep a core busy; they are not called.
     """
     from .output import print_json, put
-    from .user_code import load_quietly
+    from .setup import load_quietly
 
     if options["virtual"] and options["speed"] is not None:
         raise click.UsageError("--virtual and --speed exclude each other", click.get_current_context())
@@ -87,7 +87,8 @@ def _in_real_time(plan: Plan, own: OwnCode, history: History, options: dict[str,
 
 def rehearsal_text(found: Rehearsal) -> str:
     """Return what is to be expected, as text."""
-    from .output import clean_lines, wrapped
+    from ..nodes.summary.text import clean_lines
+    from .output import wrapped
 
     parts = [_totals(found), _specialists(found), _critical(found)]
     if found.notes:
@@ -96,7 +97,7 @@ def rehearsal_text(found: Rehearsal) -> str:
 
 
 def _totals(found: Rehearsal) -> list[str]:
-    from .output import clean_lines, seconds
+    from ..nodes.summary.text import clean_lines, seconds
 
     how = "in real time" if found.mode == "real" else f"{found.draws} plays in virtual time"
     slots = "no limit on slots" if found.slots is None else f"{found.slots} slot{'s' * (found.slots != 1)}"
@@ -116,7 +117,8 @@ def _totals(found: Rehearsal) -> list[str]:
 
 
 def _specialists(found: Rehearsal) -> list[str]:
-    from .output import Column, seconds, table
+    from ..nodes.summary.text import seconds
+    from .output import Column, table
 
     columns = [Column("specialist"), *(Column(title, right=True) for title in ("attempts", "failures", "work"))]
     rows = [
@@ -134,7 +136,7 @@ def _critical(found: Rehearsal) -> list[str]:
 
 
 def _range(found: Range) -> str:
-    from .output import seconds
+    from ..nodes.summary.text import seconds
 
     if found.p10 == found.p90:
         return seconds(found.p50)

@@ -11,11 +11,11 @@ from .kinds import thread_id
 from .options import going_on_options
 
 if TYPE_CHECKING:
+    from ..runs.user_code import OwnCode
     from ..schema.results import Report
     from .answers import Given
     from .job import Job
     from .session import Session
-    from .user_code import OwnCode
 
 
 def _given_answer(text: str) -> Given:
@@ -120,7 +120,7 @@ def _check_terminal(job: Job) -> None:
 
 async def _check_exists(job: Job) -> None:
     from ..graph.checkpoints import open_database
-    from .stored import stored_plan
+    from ..runs.stored import stored_plan
 
     async with open_database(job.db, must_exist=True) as database:
         await stored_plan(database.saver, job.thread_id)
@@ -153,9 +153,9 @@ def _nothing_to_review(session: Session) -> Report:
 def _answers(session: Session, given: tuple[Given, ...], approve_all: bool) -> dict[str, Any]:
     """Return the answers by question id."""
     from ..nodes.specialists import known_names
+    from ..runs.question_text import late
+    from ..runs.questions import all_asked
     from .answers import matched
-    from .asked import all_asked
-    from .asking import late
     from .output import say
 
     before = session.before

@@ -14,9 +14,9 @@ from .kinds import name_and_value
 from .options import run_options, workflows_option
 
 if TYPE_CHECKING:
+    from ..runs.user_code import OwnCode
     from ..schema.plan import Plan
     from .job import Job
-    from .user_code import OwnCode
 
 STDIN = "standard input"
 
@@ -29,7 +29,8 @@ def run_command(plan: str, **options: Any) -> int:
 
     Options that are given here win over the plan's own configuration.
     """
-    from .output import clean_lines, say
+    from ..nodes.summary.text import clean_lines
+    from .output import say
     from .planning import conflicts_told, validated
 
     job, own = _prepared({**options, "plan": plan})

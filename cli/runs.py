@@ -53,7 +53,8 @@ def runs_command(limit: int, prune: bool, older_than: Age | None, yes: bool, as_
 async def _list(db: str, limit: int) -> list[dict[str, Any]]:
     from ..graph.checkpoints import list_threads, open_database
     from ..graph.run import report
-    from .stored import as_live, stored_plan, viewing_graph
+    from ..graph.viewing import as_live, viewing_graph
+    from ..runs.stored import stored_plan
 
     async with open_database(db, must_exist=True) as database:
         saver, live = database.saver, await database.leases.live()

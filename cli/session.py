@@ -16,20 +16,23 @@ from ..graph.checkpoints import Database, open_database
 from ..graph.history import Estimates, estimates
 from ..graph.lacking import check_equipped
 from ..graph.run import keep_answers, report
+from ..graph.viewing import UNFINISHED, stored_report
 from ..nodes.specialists import known_names
+from ..nodes.summary.text import clean_lines
+from ..runs.questions import Asked, all_asked
+from ..runs.setup import Setup
+from ..runs.stored import Plan, missing, note_setup, noted_setup, stored_plan
+from ..runs.user_code import OwnCode
 from ..schema.errors import RunError
 from ..schema.results import Report
-from .asked import Asked, all_asked
 from .drive import drive
 from .expected import Ended
 from .job import Job
-from .output import clean_lines, say
+from .output import say
 from .person import Person
 from .progress import Progress
-from .setup import Setup
-from .stored import UNFINISHED, Plan, missing, note_setup, noted_setup, stored_plan, stored_report
+from .setup import options_of
 from .traces import Traces
-from .user_code import OwnCode
 
 
 @dataclass
@@ -153,7 +156,7 @@ class Session:
 
     def _started_with(self) -> str:
         """Return, as the end of a message, the options that the run was last worked at with, if they are known."""
-        known = [] if self.before_setup is None else self.before_setup.as_options(everything=True)
+        known = [] if self.before_setup is None else options_of(self.before_setup, everything=True)
         return f"; it was started with {shlex.join(known)}" if known else ""
 
     async def _note_setup(self) -> None:

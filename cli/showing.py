@@ -14,9 +14,9 @@ from .options import db_option, json_option
 
 if TYPE_CHECKING:
     from ..graph.again import Moment
+    from ..runs.setup import Setup
     from ..schema.results import Report, Review, TaskResult
     from .job import Job
-    from .setup import Setup
 
 
 Titles = Mapping[str, str]
@@ -61,10 +61,11 @@ def show_command(thread: str, task_id: str | None, question: str | None, history
 async def _load(job: Job, *, whole: bool) -> tuple[Report, Titles, Setup, bool]:
     """Return a run's report, its tasks' titles, what it was worked at with, and whether that is known or not needed."""
     from ..graph.checkpoints import open_database
+    from ..graph.viewing import as_live, stored_report
     from ..nodes.specialists import PLAIN
+    from ..runs.setup import Setup
+    from ..runs.stored import noted_setup, stored_plan
     from ..schema.errors import RunError
-    from .setup import Setup
-    from .stored import as_live, noted_setup, stored_plan, stored_report
 
     async with open_database(job.db, must_exist=True) as database:
         plan = await stored_plan(database.saver, job.thread_id)
@@ -82,7 +83,8 @@ async def _load(job: Job, *, whole: bool) -> tuple[Report, Titles, Setup, bool]:
 async def _history(job: Job) -> list[Moment]:
     from ..graph.again import history
     from ..graph.checkpoints import open_database
-    from .stored import stored_plan, viewing_graph
+    from ..graph.viewing import viewing_graph
+    from ..runs.stored import stored_plan
 
     async with open_database(job.db, must_exist=True) as database:
         plan = await stored_plan(database.saver, job.thread_id)
@@ -108,12 +110,12 @@ def _show_history(job: Job, moments: list[Moment], *, as_json: bool) -> int:
 
 def _question(report: Report, name: str) -> tuple[Any, str]:
     """Return one open question as JSON and as text."""
-    from .answers import question_of
-    from .asked import all_asked
-    from .asking import about, body
+    from ..runs.question_text import about, body
+    from ..runs.questions import all_asked
+    from .answers import meant
     from .output import line_width
 
-    asked = question_of(name, all_asked(report.interrupts), "--question")
+    asked = meant(name, all_asked(report.interrupts), "--question")
     lines = [f"question {asked.id}: {about(asked)}", *body(asked, line_width(), None)]
     return {"id": asked.id, "task_id": asked.task_id, "value": asked.value}, "\n".join(lines)
 
@@ -129,8 +131,9 @@ def _task(report: Report, task_id: str) -> TaskResult:
 
 
 def _text(report: Report, job: Job, titles: Titles, *, is_known: bool = True) -> str:
+    from ..nodes.summary.text import clean_lines, seconds
     from .finish import counts, open_questions, used, what_next
-    from .output import Column, clean_lines, seconds, table, wrapped
+    from .output import Column, table, wrapped
 
     columns = [
         Column("task"),
@@ -166,7 +169,7 @@ def _text(report: Report, job: Job, titles: Titles, *, is_known: bool = True) ->
 
 
 def _task_text(result: TaskResult, report: Report, job: Job, titles: Titles) -> str:
-    from .output import clean_lines, seconds
+    from ..nodes.summary.text import clean_lines, seconds
 
     fields = [
         ("task", result.task_id),
@@ -204,7 +207,7 @@ def _review_lines(review: Review) -> list[str]:
 
 def _waits(result: TaskResult, report: Report, job: Job) -> list[str]:
     """Return what a task waits for, where that is a person, and how to see its questions."""
-    from .asked import all_asked
+    from ..runs.questions import all_asked
 
     show = f"{job.command('show')} --question"
     lines = [

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..graph.checkpoints import open_database
 from ..nodes.specialists import known_names
+from ..runs.stored import exists
+from ..runs.user_code import OwnCode
 from ..schema.checks import MAX_TASKS
 from ..schema.errors import RunError
 from ..schema.plan import Plan
@@ -14,9 +16,7 @@ from ..schema.results import Report
 from .job import Job
 from .person import Person
 from .session import Session
-from .stored import exists
 from .traces import Traces
-from .user_code import OwnCode
 
 
 async def start(

@@ -73,8 +73,8 @@ def stats_text(found: Stats) -> str:
 
 
 def _totals(found: Stats) -> list[str]:
+    from ..nodes.summary.text import seconds
     from ..schema.words import counted
-    from .output import seconds
 
     ended = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in found.by_status.items())
     lines = [
@@ -109,7 +109,8 @@ def _histogram(found: Stats) -> list[str]:
 
 
 def _specialists(found: Stats) -> list[str]:
-    from .output import Column, seconds, table
+    from ..nodes.summary.text import seconds
+    from .output import Column, table
 
     titles = ("attempts", "succeeded", "timed out", "p50", "p95", "queued p95", "work")
     columns = [Column("specialist"), *(Column(title, right=True) for title in titles)]
@@ -130,7 +131,8 @@ def _specialists(found: Stats) -> list[str]:
 
 
 def _critical(found: Stats) -> list[str]:
-    from .output import Column, seconds, table
+    from ..nodes.summary.text import seconds
+    from .output import Column, table
 
     columns = [
         Column("on the critical path"),
@@ -147,7 +149,8 @@ def _critical(found: Stats) -> list[str]:
 
 
 def _bottlenecks(found: Stats) -> list[str]:
-    from .output import clean_lines, wrapped
+    from ..nodes.summary.text import clean_lines
+    from .output import wrapped
 
     if not found.bottlenecks:
         return []
@@ -159,7 +162,7 @@ def _percent(share: float | None) -> str:
 
 
 def _spread(found: Spread) -> str:
-    from .output import seconds
+    from ..nodes.summary.text import seconds
 
     return f"p50 {seconds(found.p50)}, p95 {seconds(found.p95)}, max {seconds(found.max)}"
 

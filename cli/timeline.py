@@ -89,9 +89,9 @@ async def _timeline(thread: str, db: str, with_data: bool) -> Timeline:
 
 async def _known(database: Database, thread: str, db: str) -> None:
     """Refuse a run that is not there, or has no plan, with what to do instead."""
+    from ..runs.stored import stored_plan
     from ..schema.errors import RunError
     from .job import Job
-    from .stored import stored_plan
 
     if await stored_plan(database.saver, thread) is None:
         command = Job(thread, db=db).command("resume")

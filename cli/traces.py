@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..nodes.summary.text import clean_lines
 from ..tracing.files import Traces as Files
-from .output import clean_lines, say
+from .output import say
 
 
 class Traces(Files):

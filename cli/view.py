@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from rich.cells import cell_len
 from rich.text import Text
 
-from ..nodes.summary.text import clean
+from ..nodes.summary.text import clean, clean_lines
 from .expected import Ended
-from .output import clean_lines, wrapped_line
+from .output import wrapped_line
 from .progress import Progress, Running, about, clock, cost_text, tokens_text
 from .rows import Columns, Pen, Row, longest
 

@@ -56,6 +56,12 @@ def as_run(plan: Plan, own: Mapping[str, Any] | Sequence[Any] = ()) -> Plan:
     return _with_terms(plan, {**built_in(names={task.specialist for task in plan.tasks}), **as_specialists(own)})
 
 
+def used_names(plan: Plan) -> set[str]:
+    """Return the names of the specialists that a plan asks for, as fallbacks too."""
+    instead = (task.fallback.specialist for task in plan.tasks if task.fallback is not None)
+    return {*(task.specialist for task in plan.tasks), *(name for name in instead if name is not None)}
+
+
 def _with_terms(plan: Plan, specialists: Mapping[str, Specialist]) -> Plan:
     is_said = "retry" in plan.config.model_fields_set
     pools = plan.config.pools

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..cli.kinds import thread_id as named_run
-from ..cli.planning import used_names
-from ..nodes.fitting import fitted
+from ..nodes.fitting import fitted, used_names
 from ..nodes.specialists import built_in
 from ..plans.registry import Workflow, find_workflow
+from ..runs.names import checked_name
 from ..schema.checks import Rules
 from ..schema.errors import EventsError, FanwiseError, PlanError, Problem
 from ..schema.plan import Plan
@@ -35,7 +34,7 @@ def plan_of(runs: Runs, given: Mapping[str, Any], max_tasks: int) -> Plan:
         rules = Rules(max_tasks=max_tasks, may_be_empty=False)
     plan = Plan.model_validate(dict(given), context=rules.as_context())
     here = {item.name: item for item in runs.own.specialists}
-    known = {**built_in(runs.job.setup.equipment, used_names(plan) - set(here)), **here}
+    known = {**built_in(runs.setup.equipment, used_names(plan) - set(here)), **here}
     fitted(plan, known, runs.own.functions)
     if problems := list(_forbidden(plan, runs)):
         raise PlanError(problems)
@@ -92,7 +91,7 @@ def request_of(
 
 def _needs_log(runs: Runs, found: Workflow | None) -> bool:
     """Tell whether nothing can be done without a log; a model can plan requests that are about something else."""
-    return not runs.job.setup.plans if found is None else found.params["events"].required
+    return not runs.setup.plans if found is None else found.params["events"].required
 
 
 def _log(runs: Runs, named: Any, *, is_needed: bool) -> str | None:
@@ -131,9 +130,9 @@ def thread_of(given: str | None) -> str | None:
     """Return the name for a run.
 
     Raises:
-        FanwiseError: it can't name one.
+        RunError: it can't name one.
     """
-    return None if given is None else str(named_run(given))
+    return None if given is None else checked_name(given)
 
 
 def check_size(given: Any, limit: int) -> None:

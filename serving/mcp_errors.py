@@ -6,10 +6,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
 from pydantic import ValidationError
 
-from ..cli.output import clean_lines
+from ..nodes.summary.text import clean_lines
 from ..schema.errors import FanwiseError
 from ..schema.words import got, path_text
 
@@ -21,8 +20,6 @@ def message_of(error: BaseException) -> str:
     """Return what went wrong, for the client."""
     if isinstance(error, ValidationError):
         text = "\n".join(_problem(dict(details)) for details in error.errors(include_url=False)[:20])
-    elif isinstance(error, click.ClickException):
-        text = error.format_message()
     elif isinstance(error, FanwiseError):
         text = str(error)
     else:
@@ -33,7 +30,7 @@ def message_of(error: BaseException) -> str:
 
 def is_foreseen(error: BaseException) -> bool:
     """Tell whether an error is the caller's, not the program's."""
-    return isinstance(error, ValidationError | click.ClickException | FanwiseError)
+    return isinstance(error, ValidationError | FanwiseError)
 
 
 def unknown_arguments(tool: str, given: Mapping[str, Any], known: Sequence[str]) -> str:

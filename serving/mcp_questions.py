@@ -7,10 +7,8 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import click
-
-from ..cli.answers import check_edit, fitted, question_of
-from ..cli.asked import REVIEWS, Action, Asked
+from ..runs.answers import check_edit, fitted, question_of
+from ..runs.questions import REVIEWS, Action, Asked
 from ..schema.errors import RunError
 from ..schema.review import AnswerError
 from .mcp_results import question_text
@@ -126,8 +124,6 @@ def matched(given: Mapping[str, Any], questions: Sequence[Asked], known: Collect
             if asked.id in answers:
                 raise RunError(f"answers: the question {asked.name} is answered twice")
             answers[asked.id] = checked(asked, value, known)
-        except click.UsageError as error:
-            raise RunError(error.format_message()) from None
         except AnswerError as error:
             problems = "; ".join(map(str, error.args))
             raise RunError(f"answers: {name[:80]}: {problems}; the question stays open") from None

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import pydantic_core
 from pydantic import BaseModel, Field, JsonValue
 
-from ..cli.asked import Asked, all_asked
 from ..graph.explain import Explanation
 from ..nodes.summary.text import clean
+from ..runs.questions import Asked, all_asked
 from ..schema.results import Finding, Report, RunStatus, Severity, TaskResult, TaskStatus
 
 TEXT = 16_000
@@ -198,7 +198,7 @@ def questions(report: Report) -> list[Question]:
 
 def question_text(asked: Asked, lines: int = 40) -> str:
     """Return what is asked, for a person to read."""
-    from ..cli.asking import about, body
+    from ..runs.question_text import about, body
 
     return "\n".join([about(asked), *body(asked, 120, lines, menu=True)])[:OUTPUT]
 

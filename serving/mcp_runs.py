@@ -15,15 +15,15 @@ from typing import Any
 
 from langgraph.runtime import RunControl
 
-from ..cli.asked import all_asked
-from ..cli.job import Job
-from ..cli.stored import exists, missing, stored_plan
-from ..cli.user_code import OwnCode
 from ..graph.builder import Graph
 from ..graph.checkpoints import Database, open_database
 from ..graph.run import execute, keep_answers, new_thread_id, report
 from ..graph.viewing import UNFINISHED, as_live, stored_report
 from ..nodes.specialists import known_names
+from ..runs.questions import all_asked
+from ..runs.setup import Setup
+from ..runs.stored import exists, missing, stored_plan
+from ..runs.user_code import OwnCode
 from ..schema.errors import RunError
 from ..schema.results import Report
 from ..state import RunContext
@@ -50,8 +50,10 @@ class Client:
 class Runs:
     """Starts runs, goes on with them, and tells how they stand."""
 
-    job: Job
-    """The server's options; their limits hold for every run."""
+    setup: Setup
+    """What runs work with beside their plans."""
+    limits: RunContext
+    """What the server lets each run have; clients can only ask for less."""
     database: Database
     graph: Graph
     own: OwnCode
@@ -202,7 +204,7 @@ class Runs:
 
     def _limited(self, context: RunContext) -> RunContext:
         """Return a run's options within the server's limits."""
-        own = self.job.context
+        own = self.limits
         return replace(
             context,
             max_parallel=_least(context.max_parallel, own.max_parallel),
@@ -232,22 +234,31 @@ def _least(*numbers: Any) -> Any:
 
 @asynccontextmanager
 async def opened(
-    job: Job, own: OwnCode, logs: EventLogs, *, max_runs: int = MAX_RUNS, **options: Any
+    db: str,
+    setup: Setup,
+    limits: RunContext,
+    own: OwnCode,
+    logs: EventLogs,
+    *,
+    max_runs: int = MAX_RUNS,
+    **options: Any,
 ) -> AsyncIterator[Runs]:
     """Open the database, build the graph, and stop all runs at the end.
 
     Args:
-        job: the server's options.
+        db: the database's path or address.
+        setup: what runs work with beside their plans.
+        limits: what each run may have at most.
         own: the user's own code.
         logs: what event logs may be read.
         max_runs: runs at work at the same time.
         options: further options of `build_graph`.
     """
-    readers = guarded(job.setup.equipment, logs, {item.name for item in own.specialists})
+    readers = guarded(setup.equipment, logs, {item.name for item in own.specialists})
     code = OwnCode([*own.specialists, *readers], own.reducers)
-    async with open_database(job.db) as database:
-        graph = job.setup.build(code, database, **options)
-        runs = Runs(job, database, graph, code, logs, max_runs)
+    async with open_database(db) as database:
+        graph = setup.build(code, database, **options)
+        runs = Runs(setup, limits, database, graph, code, logs, max_runs)
         try:
             yield runs
         finally:

@@ -224,7 +224,7 @@ def _add_reading(server: Server, offer: Offer) -> None:
     def specialists() -> str:
         """Who can do a plan's tasks: what each is for, and what its input has to be."""
         here = {item.name: item for item in offer.runs.own.specialists}
-        known = {**built_in(offer.runs.job.setup.equipment, offer.runs.known - set(here)), **here}
+        known = {**built_in(offer.runs.setup.equipment, offer.runs.known - set(here)), **here}
         return json.dumps([_worker(item) for item in known.values()], ensure_ascii=False, indent=2)
 
     @server.prompt(title="Troubleshoot a problem")

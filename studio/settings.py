@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..cli.setup import Setup
+from ..runs.setup import Setup
 from ..schema.errors import FanwiseError
 from ..schema.words import Nearest, shown
 from ..state import RunContext

@@ -7,10 +7,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from ..cli.metrics import RunMetrics
 from ..graph.history import AttemptRow, EventRow, MemoryHistory
 from ..graph.recorder import Recorder
 from ..schema.errors import FanwiseError
+from ..tracing.metrics import RunMetrics
 
 KEPT = 200
 """Threads whose events are kept."""

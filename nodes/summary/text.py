@@ -10,6 +10,10 @@ _CONTROL = re.compile(
 )
 
 
+LINE = 4000
+"""Characters of one line, at most."""
+
+
 def clean(text: str, width: int = 200) -> str:
     """Return text on one line, without control, ANSI or direction characters, cut to a width."""
     flat = " ".join(_CONTROL.sub(" ", text[: 8 * width]).split())
@@ -26,3 +30,24 @@ def sentence(text: str) -> str:
     """Return text as a sentence: with a full stop, if it has no end of its own."""
     text = text.strip()
     return text if not text or text[-1] in ".!?…" else text + "."
+
+
+def clean_lines(text: str) -> str:
+    """Return text without control and ANSI characters; its line breaks and indentation stay."""
+    return "\n".join(indent_of(line) + clean(line, LINE) for line in text.splitlines())
+
+
+def indent_of(line: str) -> str:
+    """Return the spaces that a line begins with, 40 at most."""
+    return " " * min(len(line) - len(line.lstrip(" ")), 40)
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration for a person."""
+    if value is None:
+        return "-"
+    if value < 60:
+        return f"{value:.2f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -10,7 +10,7 @@ import pytest
 
 from fanwise.cli.job import Job, without_password
 from fanwise.cli.kinds import age
-from fanwise.cli.setup import Setup
+from fanwise.runs.setup import Setup
 
 from .conftest import Inside, Terminal
 

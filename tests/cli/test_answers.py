@@ -10,8 +10,8 @@ import pytest
 from click import UsageError
 
 from fanwise.cli.answers import given_answer, matched
-from fanwise.cli.asked import Asked, all_asked
-from fanwise.cli.values import editable, from_text, same
+from fanwise.runs.questions import Asked, all_asked
+from fanwise.runs.value_text import editable, from_text, same
 from fanwise.schema.results import PendingInterrupt
 
 from .conftest import Inside, Shell

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fanwise.cli.metrics import RunMetrics
+from fanwise.tracing.metrics import RunMetrics
 
 from .conftest import Inside, Shell
 

@@ -18,11 +18,10 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
 
-from fanwise.cli.job import Job
-from fanwise.cli.setup import Setup
-from fanwise.cli.user_code import OwnCode
 from fanwise.graph import specialist
 from fanwise.plans.registry import load_workflows
+from fanwise.runs.setup import Setup
+from fanwise.runs.user_code import OwnCode
 from fanwise.serving import mcp_http
 from fanwise.serving.mcp_events import EventLogs
 from fanwise.serving.mcp_runs import Runs, opened
@@ -84,10 +83,12 @@ async def served(
     max_bytes: int = 4_000_000,
 ) -> AsyncIterator[Served]:
     """Serve over HTTP, on loopback, in this event loop."""
-    job = Job("mcp", db=str(folder / "runs.db"), context=RunContext(), setup=Setup(events=events))
+    setup = Setup(events=events)
     listening = mcp_http.bound("127.0.0.1", 0)
     code = OwnCode(list(specialists), [])
-    async with opened(job, code, EventLogs(events, root), max_runs=max_runs) as runs:
+    async with opened(
+        str(folder / "runs.db"), setup, RunContext(), code, EventLogs(events, root), max_runs=max_runs
+    ) as runs:
         offer = Offer(runs, load_workflows(), max_bytes=max_bytes)
         app = mcp_http.make_app(offer, "127.0.0.1", token=token, log_level="CRITICAL")
         serving = asyncio.create_task(mcp_http.serve(app, listening, runs, 1.0, lambda text: None))

@@ -67,14 +67,6 @@ def load_code(sources: Iterable[str], equipment: Callable[[], Equipment] = lambd
     return own
 
 
-def load_quietly(sources: Iterable[str]) -> OwnCode:
-    """Do the same where nothing but the command's answer may stand on standard output."""
-    from .output import results_only
-
-    with results_only():
-        return load_code(sources)
-
-
 def _described(source: str, equipment: Equipment) -> Specialist:
     from ..nodes.specialists.llm.from_file import load_specialist_file
 

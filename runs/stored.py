@@ -14,7 +14,6 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..graph import report as graph_report
 from ..graph.checkpoints import list_threads
 from ..graph.history import EventRow, History
-from ..graph.viewing import UNFINISHED, as_live, stored_report, viewing_graph
 from ..nodes.specialists import known_names
 from ..schema.aggregate import own_function
 from ..schema.errors import RunError
@@ -22,19 +21,6 @@ from ..schema.results import Report
 from ..schema.words import Nearest
 from .setup import Setup
 from .user_code import OwnCode
-
-__all__ = [
-    "UNFINISHED",
-    "as_live",
-    "config_of",
-    "exists",
-    "missing",
-    "note_setup",
-    "noted_setup",
-    "stored_plan",
-    "stored_report",
-    "viewing_graph",
-]
 
 SETUP = "setup"
 """The kind of event that keeps a run's setup; it is of the thread, and of no run."""

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .asked import REVIEWS, Action, Asked
-from .output import clean_lines, seconds
-from .values import as_text
+from ..nodes.summary.text import clean_lines, seconds
+from .questions import REVIEWS, Action, Asked
+from .value_text import as_text
 
 LINES = 12
 """Lines of a value that a list of questions shows."""

@@ -1,0 +1,1 @@
+"""A run as those see it who have it done: what it works with, where it is kept, what it asks."""
