@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -25,12 +26,18 @@ class DuckDBStore:
     """Events in a DuckDB database; safe to ask from many threads at once."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, scratch: Scratch, files: Sequence[FileInfo], mtime: float
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        scratch: Scratch,
+        files: Sequence[FileInfo],
+        mtime: float,
+        pages: Sequence[int] = (),
     ) -> None:
         self._connection = connection
         self._scratch = scratch
         self._files = tuple(files)
         self._mtime = mtime
+        self._pages = tuple(pages)
         self._lock = threading.Lock()
         self._info: StoreInfo | None = None
         self._closed = False
@@ -137,13 +144,17 @@ class DuckDBStore:
         names = ", ".join(
             f'iso(p.{name}) AS "{name}"' if kind == "TIMESTAMP" else f'p."{name}"' for name, kind in COLUMNS.items()
         )
-        return self._rows(
+        rows = self._rows(
             f"""WITH p AS (
                 SELECT e.*, f.file, e.id - f.first + 1 AS line FROM events e JOIN files f USING (fid) {clause}
                 ORDER BY {orders[order]} LIMIT $rows)
             SELECT {names}, {RAW} AS raw, p.file, p.line FROM p ORDER BY {orders[order]}""",
             parameters,
         )
+        if len(self._pages) > 1:
+            for row in rows:
+                row["file"] += f", page {bisect(self._pages, row['line'])}"
+        return rows
 
     def messages(self, *, where: Where | None = None, limit: int = 200_000) -> Iterator[tuple[str, str]]:
         """Yield `(ts, message)` in time order; above `limit` an even sample."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 from ..schema.errors import EventsError
@@ -15,27 +11,13 @@ from .account import account
 from .backends import open_backend
 from .database import Scratch, connect, shut_off
 from .duckdb_store import DuckDBStore
-from .ending import Stopped, coming, end_all, go_on, interruptible, is_stopped
+from .ending import go_on, interruptible
 from .load import load
 from .prepare import BinaryFileError, Prepared, prepare
 from .protocol import EventStore, FileInfo
+from .sharing import shared
 from .years import give_years
 
-KEPT = 4
-"""How many opened logs a process keeps for the next call."""
-
-_Key = tuple[str, tuple[tuple[str, int, int], ...]]
-
-
-class _Reading(Future[DuckDBStore]):
-    """A log that is being read, or was."""
-
-    waiting = 0
-    """How many wait for it, beside the one that reads."""
-
-
-_cache: OrderedDict[_Key, _Reading] = OrderedDict()
-_lock = threading.Lock()
 _SKIPPED_ENDINGS = (".swp", ".tmp", ".idx", ".lock", ".pid")
 
 
@@ -51,59 +33,10 @@ def open_events(location: str) -> EventStore:
     """
     if (elsewhere := open_backend(location)) is not None:
         return elsewhere
-    while True:
-        try:
-            with coming():
-                return _shared(location)
-        except Stopped:  # the one who read it was stopped, and this one was not
-            go_on()
-
-
-def _shared(location: str) -> DuckDBStore:
     found = find_files(location)
     root = Path(location).expanduser()
     key = (str(root.resolve()), tuple((name, *_stamp(path)) for name, path in found))
-    with _lock:
-        future = _cache.get(key)
-        if mine := future is None:
-            future = _cache[key] = _Reading()
-        else:
-            future.waiting += not future.done()
-        _cache.move_to_end(key)
-    assert future is not None
-    reading = future
-    if not mine:
-        return reading.result()
-    try:
-        store = read_events(location, found, lambda: not reading.waiting)
-    except BaseException as raised:
-        error = Stopped() if is_stopped() else raised
-        with _lock:
-            _cache.pop(key, None)
-        future.set_exception(error)
-        raise error from None if error is not raised else error.__cause__
-    future.set_result(store)
-    _forget_oldest()
-    atexit.unregister(_close_all)
-    atexit.register(_close_all)
-    return store
-
-
-def _close_all() -> None:
-    """Close what is open when the process ends: DuckDB complains aloud where a thread that was left behind holds it."""
-    end_all()
-    with _lock:
-        opened = [future.result() for future in _cache.values() if future.done() and future.exception() is None]
-        _cache.clear()
-    for store in opened:
-        store.close()
-
-
-def _forget_oldest() -> None:
-    """Drop what was used longest ago; it is freed when its last user lets go of it."""
-    with _lock:
-        for key in [key for key, future in _cache.items() if future.done()][: max(0, len(_cache) - KEPT)]:
-            del _cache[key]
+    return shared(key, lambda may_stop: read_events(location, found, may_stop))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -155,9 +88,19 @@ def _below(root: Path) -> list[tuple[str, Path]]:
 
 
 def read_events(
-    location: str, found: Sequence[tuple[str, Path]], may_stop: Callable[[], bool] = lambda: True
+    location: str,
+    found: Sequence[tuple[str, Path]],
+    may_stop: Callable[[], bool] = lambda: True,
+    pages: Sequence[int] = (),
 ) -> DuckDBStore:
-    """Read files into a new store, past the cache; see `open_events` and, for `may_stop`, `interruptible`."""
+    """Read files into a new store, past the cache; see `open_events` and, for `may_stop`, `interruptible`.
+
+    Args:
+        location: what messages call it.
+        found: the files, with the names that evidence calls them by.
+        may_stop: whether the reading may be ended.
+        pages: where one file holds the pages of an answer: the line at which each begins, counted from 1.
+    """
     scratch = Scratch()
     try:
         sources, passed_over = _prepare_all(found, scratch)
@@ -176,7 +119,7 @@ def read_events(
             connection.close()
             raise
         scratch.drop_files()
-        return DuckDBStore(connection, scratch, infos, max(source.mtime for source in sources))
+        return DuckDBStore(connection, scratch, infos, max(source.mtime for source in sources), pages)
     except BaseException:
         scratch.remove()
         raise

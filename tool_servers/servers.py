@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -63,14 +64,23 @@ class Server(BaseModel):
             FanwiseError: a variable is not set; the message names it, and where it stands.
         """
         texts = self.model_dump(include={"command", "args", "env", "cwd", "url", "headers"})
-        return self.model_copy(update={name: _expanded(value, (name,)) for name, value in texts.items()})
+        return self.model_copy(update={name: expanded(value, (name,)) for name, value in texts.items()})
 
 
-def _expanded(value: Any, loc: tuple[str | int, ...]) -> Any:
+def expanded(value: Any, loc: tuple[str | int, ...] = ()) -> Any:
+    """Return a JSON value with `${VAR}` and `${VAR:-default}` in its texts replaced from the environment.
+
+    Args:
+        value: what was written.
+        loc: where it stands, for the message.
+
+    Raises:
+        FanwiseError: a variable is not set.
+    """
     if isinstance(value, dict):
-        return {key: _expanded(item, (*loc, key)) for key, item in value.items()}
+        return {key: expanded(item, (*loc, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expanded(item, (*loc, at)) for at, item in enumerate(value)]
+        return [expanded(item, (*loc, at)) for at, item in enumerate(value)]
     return _VARIABLE.sub(lambda found: _variable(found, loc), value) if isinstance(value, str) else value
 
 
@@ -82,6 +92,20 @@ def _variable(found: re.Match[str], loc: tuple[str | int, ...]) -> str:
     if value is None:
         raise FanwiseError(f"{path_text(loc)}: the environment variable {found[1]} is not set")
     return value
+
+
+def hidden(text: str, *written: Any) -> str:
+    """Return a text in which what `${VAR}` stands for, in the values that were written, is put back to the name."""
+    for value in written:
+        for found in _VARIABLE.finditer(json.dumps(value, default=str)):
+            secret = os.environ.get(found[1], "")
+            if len(secret) >= _SECRET:
+                text = text.replace(secret, f"${{{found[1]}}}")
+    return text
+
+
+_SECRET = 4
+"""Characters from which on a variable's value is hidden: shorter ones stand in many a word."""
 
 
 def needs_approval(server: Server, tool: str) -> bool:
@@ -105,7 +129,7 @@ def load_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(given, dict):
         problem = Problem(f"expected an object 'mcpServers' with servers by name, {got(given)}", key if held else "")
         raise PlanError(document.located([problem]), document.source)
-    if problems := document.located(_problems(given, (key,))):
+    if problems := document.located(server_problems(given, (key,))):
         raise PlanError(problems, document.source)
     return given
 
@@ -116,13 +140,14 @@ def servers_of(given: Mapping[str, Any]) -> dict[str, Server]:
     Raises:
         FanwiseError: one is not described as it has to be.
     """
-    for problem in _problems(given, ()):
+    for problem in server_problems(given):
         raise FanwiseError(f"MCP server {problem}")
     made = {name: Server.model_validate(value) for name, value in given.items()}
     return {name: server for name, server in made.items() if not server.disabled}
 
 
-def _problems(given: Mapping[str, Any], root: tuple[str, ...]) -> Iterator[Problem]:
+def server_problems(given: Mapping[str, Any], root: tuple[str, ...] = ()) -> Iterator[Problem]:
+    """Yield what is wrong with servers, by name, each with its place below `root`."""
     for name, value in given.items():
         try:
             Server.model_validate(value)
