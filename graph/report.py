@@ -78,7 +78,7 @@ async def stored_plan(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -
         written = [value for _, _, value in history["writes"]]
         held = written[-1] if written else history.get("seed")
     plan: Mapping[str, Any] | None = held if held is None or isinstance(held, Mapping) else held.value
-    return plan
+    return plan or None
 
 
 def _unfinished(questions: Questions) -> RunStatus:
