@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from fanwise.cli.app import run_cli
 
@@ -34,20 +35,15 @@ class Shell:
     def __call__(self, *args: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None) -> Any:
         """Run the command to its end; output is decoded."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            [*COMMAND, *args],
-            cwd=self.folder,
-            input=given,
-            capture_output=True,
-            timeout=60,
-            env={**self.env, **(env or {})},
-        )
+        run = subprocess.run if _is_about_python(env) else warm.run
+        told = {**self.env, **(env or {})}
+        done = run([*COMMAND, *args], cwd=self.folder, input=given, capture_output=True, timeout=60, env=told)
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         return done
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Start the command and leave it running."""
-        return subprocess.Popen(
+        return warm.Popen(
             [*COMMAND, *args],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -71,6 +67,11 @@ class Shell:
         """Write a file; return its name."""
         (self.folder / name).write_text(text)
         return name
+
+
+def _is_about_python(env: Mapping[str, str] | None) -> bool:
+    """Tell whether variables change how Python itself starts."""
+    return any(name.startswith(("PYTHON", "LC_", "LANG")) for name in env or {})
 
 
 class Inside(Shell):
@@ -99,7 +100,7 @@ class Terminal:
         self._near = near
         self.said = ""
         """What was shown so far."""
-        self.process = subprocess.Popen(
+        self.process = warm.Popen(
             [*COMMAND, *args],
             cwd=shell.folder,
             stdin=far,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -145,7 +146,7 @@ def test_two_can_open_a_new_file_at_once(tmp_path: Path) -> None:
     """Whoever comes first makes the tables; nobody takes the half-made file for a broken one."""
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     commands = [[sys.executable, "-c", OPENING, name] for name in ("a", "b")]
-    started: list[Any] = [subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) for command in commands]
+    started: list[Any] = [warm.Popen(command, cwd=tmp_path, text=True, **pipes) for command in commands]
     assert [process.stdout.readline() for process in started] == ["ready\n"] * 2
     for number in range(15):
         for process in started:
@@ -247,7 +248,7 @@ except RunError as error:
 def test_a_file_that_can_not_grow_keeps_what_was_saved(tmp_path: Path, go: Any) -> None:
     """The operating system refuses the writes of a process: the error is clear, and the file opens afterwards."""
     command = [sys.executable, "-c", LIMITED, str(Path(__file__).parent)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = warm.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert "what was saved is kept" in done.stdout and done.stderr == ""
 
     async def look() -> list[str]:

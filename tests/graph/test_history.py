@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
@@ -246,7 +246,7 @@ asyncio.run(scenario())
 @pytest.mark.slow
 def test_a_crash_loses_at_most_the_last_second(shared_db: str) -> None:
     """What was over a second before the process was killed is there, and the run is `running`."""
-    with subprocess.Popen([sys.executable, "-c", CHILD, shared_db]) as process, open_history(shared_db) as history:
+    with warm.Popen([sys.executable, "-c", CHILD, shared_db]) as process, open_history(shared_db) as history:
         until = time.monotonic() + 30
         while len(history.attempts()) < 5 and time.monotonic() < until:
             time.sleep(0.05)

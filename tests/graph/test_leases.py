@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from fanwise.graph.checkpoints import open_database
 from fanwise.graph.leases import HeldError, Holder
@@ -47,7 +48,7 @@ class Other:
     """Another process that takes the lease it is told to take."""
 
     def __init__(self, db: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = warm.Popen(
             [sys.executable, "-c", OTHER, db], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
@@ -327,7 +328,7 @@ def test_a_run_that_is_killed_anywhere_goes_on(place: str, tmp_path: Path) -> No
         )
 
         def child(how: str) -> subprocess.Popen[str]:
-            return subprocess.Popen([sys.executable, "-c", text, how], stdout=subprocess.PIPE, text=True)
+            return warm.Popen([sys.executable, "-c", text, how], stdout=subprocess.PIPE, text=True)
 
         going.append(child("start"))
         wanted = {"planning": "a", "first": "b", "second": "cherry"}.get(place)

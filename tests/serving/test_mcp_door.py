@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import warm
 from mcp_serving import COMMAND, Person, Told, call, over_http, plan, served, until
 
 from fanwise.serving.mcp_http import security
@@ -72,9 +73,7 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
 
 def command(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Call `fanwise mcp` where it refuses."""
-    return subprocess.run(
-        [sys.executable, *COMMAND, *options], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    return warm.run([sys.executable, *COMMAND, *options], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.slow
@@ -98,7 +97,7 @@ def test_bad_usage(tmp_path: Path, options: tuple[str, ...], words: str) -> None
 def test_the_command_serves_and_ends_in_good_order(tmp_path: Path) -> None:
     """On SIGTERM running tasks end, the client is told, and the run can be resumed."""
     started = [sys.executable, *COMMAND, "--port", "0", "--db", "runs.db"]
-    with subprocess.Popen(started, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with warm.Popen(started, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         found = re.search(r"http://127\.0\.0\.1:\d+/mcp", process.stderr.readline())
         assert found is not None
@@ -123,7 +122,7 @@ def test_the_command_serves_and_ends_in_good_order(tmp_path: Path) -> None:
         assert time.monotonic() - since < 10
         assert "Traceback" not in process.stderr.read()
     resumed = [sys.executable, "-c", COMMAND[1], "resume", "cut", "--db", "runs.db", "--json"]
-    done = subprocess.run(resumed, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = warm.run(resumed, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and '"status": "succeeded"' in done.stdout
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
+import warm
 
 from fanwise.cli.app import run_cli
 
@@ -85,10 +86,10 @@ def test_a_run_in_another_process_is_followed_until_ctrl_c(tmp_path: Path) -> No
     tasks = [{"id": name, "specialist": "wait", "input": {"seconds": 6}} for name in "ab"]
     (tmp_path / "long.json").write_text(json.dumps({"tasks": [*tasks, {**tasks[0], "id": "c", "depends_on": ["a"]}]}))
     quiet = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    running = subprocess.Popen([*COMMAND, "run", "long.json", "--thread", "th", "-v"], **quiet)
+    running = warm.Popen([*COMMAND, "run", "long.json", "--thread", "th", "-v"], **quiet)
     assert running.stderr is not None
     assert any("started" in line or " a" in line for line in running.stderr)
-    following = subprocess.Popen([*COMMAND, "timeline", "th", "--follow"], **quiet)
+    following = warm.Popen([*COMMAND, "timeline", "th", "--follow"], **quiet)
     assert following.stdout is not None
     parts = urlsplit(following.stdout.readline().strip())
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient
 from openai_server import OpenAIServer, Say
@@ -158,7 +159,7 @@ def command(folder: Path, *args: str, plan: Any = None) -> subprocess.CompletedP
     """Run the command."""
     (folder / "plan.json").write_text(json.dumps(plan or {"tasks": [{"id": "a", "specialist": "wait"}]}))
     call = [sys.executable, "-c", "from fanwise.cli import main; main()", "run", "plan.json", *args]
-    return subprocess.run(call, cwd=folder, capture_output=True, text=True, timeout=60)
+    return warm.run(call, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 def test_progress_as_json_lines(tmp_path: Path) -> None:

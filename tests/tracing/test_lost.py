@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import warm
 
 from fanwise.graph import arun
 from fanwise.tracing import Tracing, flush
@@ -120,7 +120,7 @@ def test_the_command_says_it_in_one_line(tmp_path: Path, refusing: str, kind: st
     (tmp_path / "plan.json").write_text('{"tasks": [{"id": "a", "specialist": "wait"}]}')
     call = [sys.executable, "-c", "from fanwise.cli import main; main()", "run", "plan.json", "-q"]
     env = {**os.environ, **env_of(kind, refusing)}
-    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    done = warm.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     (line,) = done.stderr.splitlines()
     assert line.endswith(f" warning fanwise.tracing traces were not sent: {kind} refused the key (401)")
     assert done.returncode == 0
