@@ -20,8 +20,8 @@ from chaos_round import FAILED, NO_ANSWER, People, chaos_specialist, note_to
 
 from fanwise.graph import build_graph
 from fanwise.graph.again import retry
-from fanwise.graph.builder import Graph
 from fanwise.graph.checkpoints import open_database
+from fanwise.graph.compiled import Graph
 from fanwise.graph.run import config_of, execute, keep_answers, report
 from fanwise.schema.results import PendingInterrupt
 from fanwise.state import Report, RunError

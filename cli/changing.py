@@ -13,7 +13,7 @@ from .options import db_option, going_on_options, json_option
 from .resuming import going_on
 
 if TYPE_CHECKING:
-    from ..graph.builder import Graph
+    from ..graph.compiled import Graph
     from ..runs.user_code import OwnCode
     from ..schema.results import Report
     from .job import Job

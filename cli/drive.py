@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from langgraph.runtime import RunControl
 
-from ..graph.builder import Graph
+from ..graph.compiled import Graph
 from ..graph.history import History
 from ..graph.run import execute, report
 from ..schema.errors import RunError

@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.errors import is_invalid_resume
 
-from ..graph.builder import Graph
+from ..graph.compiled import Graph
 from ..graph.checkpoints import Database, open_database
 from ..graph.history import Estimates, estimates
 from ..graph.lacking import check_equipped

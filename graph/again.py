@@ -19,7 +19,7 @@ from ..schema.errors import RunError
 from ..schema.plan import Plan
 from ..schema.results import Review, TaskResult
 from ..schema.words import Nearest
-from .builder import Graph
+from .compiled import Graph
 from .names import COLLECT, PLANNER, REVIEW_PLAN, SYNTHESIZER
 from .questions import questions_of
 from .run import config_of, saver_of

@@ -8,7 +8,7 @@ from typing import Any
 from ..nodes.fitting import lacking
 from ..schema.errors import RunError
 from ..schema.words import listed, shown
-from .builder import Graph
+from .compiled import Graph
 
 
 def check_equipped(graph: Graph, thread_id: str, plan: Mapping[str, Any], open_tasks: Collection[str]) -> None:

@@ -19,7 +19,8 @@ from ..schema.plan import Plan, Task
 from ..schema.results import Report
 from ..schema.skip import Skip
 from ..state import RunContext
-from .builder import Graph, build_graph
+from .builder import build_graph
+from .compiled import Graph
 from .explain import as_plan
 from .gates import GATES, Gates
 from .history import History, MemoryHistory, estimates, name_of

@@ -28,7 +28,8 @@ from ..schema.review import is_review
 from ..schema.words import Nearest
 from ..state import RunContext
 from ..tracing.files import Traces
-from .builder import Graph, build_graph
+from .builder import build_graph
+from .compiled import Graph
 from .fan_out import effective_config, first_failed
 from .history import Estimates, History, estimates, name_of
 from .lacking import check_equipped

@@ -9,7 +9,8 @@ from ..nodes.specialist import Specialist
 from ..schema.aggregate import AGGREGATE
 from ..schema.errors import FanwiseError
 from ..schema.results import Report
-from .builder import RESERVED, Graph, build_graph
+from .builder import RESERVED, build_graph
+from .compiled import Graph
 from .database import Database
 from .run import report
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..schema.errors import FanwiseError
 
 if TYPE_CHECKING:
-    from ..graph.builder import Graph
+    from ..graph.compiled import Graph
     from ..graph.checkpoints import Database
     from ..models.chat import Models
     from ..nodes.specialists.equipment import Equipment

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..graph.builder import Graph
+from ..graph.compiled import Graph
 from ..graph.database import Database
 from ..graph.history import AttemptRow, EventRow
 from ..graph.report import stored_plan
