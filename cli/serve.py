@@ -96,9 +96,10 @@ def config_of(folders: tuple[str, ...] = (), *, auth: bool = False) -> dict[str,
     from ..plans.registry import load_workflows
 
     config: dict[str, Any] = json.loads(CONFIG.read_text())
-    own = set(load_workflows(*folders)) - set(load_workflows())
-    for name in sorted(own):
-        config["graphs"].setdefault(name, {"path": f"fanwise.studio.app:{name}"})
+    known, ours = load_workflows(*folders), load_workflows()
+    for name in sorted(set(known) - set(ours)):
+        about = known[name].description or known[name].title or f"The workflow {name}."
+        config["graphs"].setdefault(name, {"path": f"fanwise.studio.app:{name}", "description": about})
     if auth:
         config["auth"] = {"path": "fanwise.studio.auth:auth", "disable_studio_auth": True}
     return config

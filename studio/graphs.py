@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self
@@ -20,9 +20,11 @@ from ..models.chat import Models
 from ..nodes.outputs import LARGE
 from ..plans.registry import Workflow, load_workflows
 from ..tracing.graph import TracedGraph
+from .doors import ASKS, for_mcp, is_mcp
 from .edits import checked_edit
 from .intake import Intake, input_schema, known_workflow
 from .settings import Environment, Settings, settings_schema
+from .stream_items import item_of, told, with_events
 from .watch import WATCH, Watch
 
 ENSEMBLES = Path(__file__).parent / "ensembles"
@@ -30,9 +32,6 @@ ENSEMBLES = Path(__file__).parent / "ensembles"
 
 KEPT = 16
 """Graphs with models that clients have named, kept for each event loop."""
-
-ASKS = "__interrupt__"
-"""Where a stream tells of questions."""
 
 Plain = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -136,10 +135,20 @@ class StudioGraph(TracedGraph):
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:
         """Run the graph with its settings, and yield what it streams."""
+        stream = self._watched(input, config, **options)
+        shown = for_mcp(stream, subgraphs=bool(options.get("subgraphs"))) if is_mcp(config) else stream
+        async with aclosing(shown) as items:  # type: ignore[type-var]
+            async for item in items:
+                yield item
+
+    async def _watched(
+        self, input: Any, config: RunnableConfig | None = None, **options: Any
+    ) -> AsyncGenerator[Any, None]:
+        """Run the graph with its settings, have its events watched, and yield what it streams."""
         input, settings = self.intake(input), Settings.of(options.pop("context", None))
         graph = self._with(await self.family.with_models(settings.model))
         watched = self.family.watch.run((config or {}).get("configurable", {}).get("thread_id"))
-        modes, unwrap, wanted = _modes(options.pop("stream_mode", None) or self.stream_mode)
+        modes, unwrap, wanted = with_events(options.pop("stream_mode", None) or self.stream_mode)
         failed, asks = True, False
         goes_on = (input is None or isinstance(input, Command)) and bool(self.checkpointer)
         try:
@@ -148,7 +157,7 @@ class StudioGraph(TracedGraph):
             stream = TracedGraph.astream(graph, input, config, context=settings, stream_mode=modes, **options)
             async with aclosing(stream) as items:  # type: ignore[type-var]
                 async for item in items:
-                    mode, value = _told(item)
+                    mode, value = told(item)
                     asks = asks or (isinstance(value, Mapping) and ASKS in value)
                     if mode == "custom":
                         watched.on_event(value)
@@ -167,13 +176,12 @@ class StudioGraph(TracedGraph):
         snapshot = await self.aget_state(config)
         if not snapshot.interrupts or options.get("version") == "v2":
             return []
-        told = {"updates": {ASKS: snapshot.interrupts}}
+        told_of: dict[str, Any] = {"updates": {ASKS: snapshot.interrupts}}
         keys = options.get("output_keys") or self.stream_channels_list
         values = {name: value for name, value in snapshot.values.items() if name in keys}
-        told["values"] = {**values, ASKS: snapshot.interrupts}
-        return [
-            ((), mode, told[mode]) if options.get("subgraphs") else (mode, told[mode]) for mode in modes if mode in told
-        ]
+        told_of["values"] = {**values, ASKS: snapshot.interrupts}
+        inner = bool(options.get("subgraphs"))
+        return [item_of(mode, told_of[mode], subgraphs=inner) for mode in modes if mode in told_of]
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:
         """Run the graph with its settings and the server's own models, and yield what it streams."""
@@ -211,28 +219,3 @@ class StudioGraph(TracedGraph):
         if graph is self.family.base:
             return self
         return self.copy({"nodes": graph.nodes})
-
-
-def _modes(given: Any) -> tuple[list[str], Any, bool]:
-    """Return the stream's modes with the progress events', what unwraps an item, and whether events are wanted."""
-    if isinstance(given, str):
-        return [given, *({"custom"} - {given})], _plain, given == "custom"
-    return [*given, *({"custom"} - set(given))], _as_it_is, "custom" in given
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
-def _plain(item: Any) -> Any:
-    """Return an item as it comes where only one mode is streamed."""
-    if isinstance(item, dict):
-        return item
-    return item[-1] if len(item) == 2 else (item[0], item[-1])
-
-
-def _told(item: Any) -> tuple[str, Any]:
-    """Return an item's mode, and what it says."""
-    if isinstance(item, dict):
-        return str(item.get("type")), item.get("data")
-    return str(item[-2]), item[-1]

@@ -62,10 +62,18 @@ class Intake:
             raise PlanError(problems, "the input")
         if messages and not request and not plan and (self.workflow is not None or not workflow):
             request = asked(messages)
-        if request and not messages:
-            messages = [HumanMessage(request)]
+        if words := request or self._stands_for(workflow, plan):
+            messages = messages or [HumanMessage(words)]
         given_messages = {"messages": messages} if messages else {}
         return {"request": request, "workflow": workflow, "params": dict(params), "plan": plan, **given_messages}
+
+    def _stands_for(self, workflow: str, plan: Mapping[str, Any]) -> str:
+        """Return what a run that was not asked for in words shows in its conversation; its summary answers that."""
+        if plan:
+            return str(plan.get("request") or plan.get("name") or "Run this plan.")
+        if self.workflow is not None:
+            return self.workflow.description or self.workflow.title or self.workflow.name
+        return workflow
 
 
 def _taken(told: Mapping[str, Any], name: str, kind: type, default: Any, problems: list[Problem]) -> Any:
@@ -140,7 +148,12 @@ def input_schema(intake: Intake, base: Mapping[str, Any], workflows: Mapping[str
             "examples": [SAMPLE_PLAN],
         }
         properties = {"request": request, "messages": messages, "workflow": named, "params": params, "plan": plan}
-    return {**base, "properties": properties, "required": [], "examples": samples(intake)}
+    about = "What is asked in words, or a workflow by its name, or a plan." if flow is None else _about(flow)
+    return {**base, "description": about, "properties": properties, "required": [], "examples": samples(intake)}
+
+
+def _about(flow: Workflow) -> str:
+    return f"{flow.description or flow.title or flow.name} Nothing is needed; parameters narrow it down."
 
 
 def samples(intake: Intake) -> list[dict[str, Any]]:
