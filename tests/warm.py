@@ -117,6 +117,11 @@ class Forker:
         with theirs:
             self._process = subprocess.Popen([sys.executable, "-c", code], env=kept, pass_fds=[theirs.fileno()])
         self._lock = threading.Lock()
+        atexit.register(self._close)
+
+    def _close(self) -> None:
+        self._control.close()
+        self._process.wait()
 
     def start(self, request: Request, streams: list[int]) -> tuple[socket.socket, int]:
         """Start a process; return what its exit code is told over, and its id."""
