@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..schema.document import Document, read_document
-from ..schema.errors import EventsError, Problem
+from ..schema.errors import EventsError, PlanError, Problem
 from ..schema.words import got
 from .protocol import EventStore
 
 SCHEMES = {"splunk": "splunk:open_splunk"}
 """Backends by the scheme of a URL; their modules may need an extra, and are imported when they are asked for."""
 
-SOURCES = {"splunk": "splunk:open_splunk_source", "mcp": "mcp_source:open_mcp_source"}
+SOURCES = {"splunk": "splunk:open_splunk_source", "mcp": "mcp_tool.store:open_mcp_source"}
 """Backends by the one key of a source file."""
 
 SOURCE_ENDINGS = (".events.yaml", ".events.yml", ".events.json")
@@ -54,7 +54,10 @@ def open_backend(location: str) -> EventStore | None:
 
 def _described(location: str) -> Document:
     """Read a source file: an object with one key, the backend's name."""
-    document = read_document(Path(location).expanduser())
+    try:
+        document = read_document(Path(location).expanduser())
+    except PlanError as error:  # words of its own for what can't be read, with the line
+        raise EventsError(str(error)) from None
     keys = list(document.data) if isinstance(document.data, dict) else []
     if len(keys) != 1 or keys[0] not in SOURCES:
         known = " or ".join(SOURCES)

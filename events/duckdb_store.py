@@ -151,10 +151,7 @@ class DuckDBStore:
             SELECT {names}, {RAW} AS raw, p.file, p.line FROM p ORDER BY {orders[order]}""",
             parameters,
         )
-        if len(self._pages) > 1:
-            for row in rows:
-                row["file"] += f", page {bisect(self._pages, row['line'])}"
-        return rows
+        return [self._on_page(row) for row in rows] if len(self._pages) > 1 else rows
 
     def messages(self, *, where: Where | None = None, limit: int = 200_000) -> Iterator[tuple[str, str]]:
         """Yield `(ts, message)` in time order; above `limit` an even sample."""
@@ -217,6 +214,11 @@ class DuckDBStore:
             return [dict(zip(names, row, strict=True)) for row in rows]
         finally:
             cursor.close()
+
+    def _on_page(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Name an event's place by the page of the answer that it came on."""
+        page = bisect(self._pages, row["line"])
+        return {**row, "file": f"{row['file']}, page {page}", "line": row["line"] - self._pages[page - 1] + 1}
 
     def _describe(self) -> StoreInfo:
         filled = ", ".join(f'count("{name}") AS "{name}"' for name in COLUMNS)

@@ -92,6 +92,7 @@ def read_events(
     found: Sequence[tuple[str, Path]],
     may_stop: Callable[[], bool] = lambda: True,
     pages: Sequence[int] = (),
+    notes: Sequence[str] = (),
 ) -> DuckDBStore:
     """Read files into a new store, past the cache; see `open_events` and, for `may_stop`, `interruptible`.
 
@@ -100,6 +101,7 @@ def read_events(
         found: the files, with the names that evidence calls them by.
         may_stop: whether the reading may be ended.
         pages: where one file holds the pages of an answer: the line at which each begins, counted from 1.
+        notes: what else is to be known of the files.
     """
     scratch = Scratch()
     try:
@@ -109,6 +111,8 @@ def read_events(
         try:
             with interruptible(connection.interrupt, may_stop):
                 files = load(connection, sources)
+                for file in files:
+                    file.note(*notes)
                 for fid, note in give_years(connection, [source.mtime for source in sources]).items():
                     files[fid].note(note)
                 infos = [*account(connection, files), *passed_over]

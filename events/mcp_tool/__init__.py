@@ -1,0 +1,1 @@
+"""Events that a tool of an MCP server returns."""
