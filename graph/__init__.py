@@ -1,6 +1,7 @@
 """The graph: how it is built, scheduled, run and explained."""
 
 from ..nodes.specialist import Specialist, specialist
+from ..nodes.specialists.remote.specialist import remote_specialist
 from ..nodes.usage import report_usage
 from ..reducers.own import Reducer, reducer
 from ..schema.propose import Propose
@@ -23,6 +24,7 @@ __all__ = [
     "explain",
     "open_history",
     "reducer",
+    "remote_specialist",
     "report_usage",
     "run",
     "specialist",

@@ -197,7 +197,7 @@ def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:
 
     A graph takes the keys that its state has; an agent reads `messages`. A chat model is given the text.
     """
-    task, text = given.task, _prompt(given.task, given.results, given.occasion)
+    task, text = given.task, in_words(given.task, given.results, given.occasion)
     if isinstance(work, BaseLanguageModel):
         return text
     own = task.get("input")
@@ -210,7 +210,7 @@ def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:
     return {**base, "messages": [("user", text)], **(own if isinstance(own, dict) else {})}
 
 
-def _prompt(task: Mapping[str, Any], results: Results, occasion: Occasion) -> str:
+def in_words(task: Mapping[str, Any], results: Results, occasion: Occasion) -> str:
     """Return a task in words: what comes from elsewhere stands in it as data, with the rule for that in front."""
     parts = [task[name] for name in ("title", "description") if task.get(name)] or [task["id"]]
     own = len(parts)

@@ -57,3 +57,12 @@ def rewind_questions(config: RunnableConfig, asked: int) -> None:
     """
     scratchpad: Any = config["configurable"][SCRATCHPAD]
     scratchpad.interrupt_counter._counter = itertools.count(asked).__next__
+
+
+def skip_answers(config: RunnableConfig, asked: int) -> None:
+    """Let the next question be the one after the first `asked`, whose answers went elsewhere already.
+
+    Where fewer answers were given here, somebody else gave the others, and the next one here is the next question's.
+    """
+    scratchpad: Any = config["configurable"][SCRATCHPAD]
+    rewind_questions(config, min(asked, len(scratchpad.resume)))

@@ -133,6 +133,37 @@ class PoolChanged(TypedDict):
     why: str
 
 
+class TaskProgress(TypedDict):
+    """What a task's own graph, on another deployment, says while it works."""
+
+    type: Literal["task_progress"]
+    task_id: str
+    attempt: int
+    data: Any
+    """As the graph wrote it to its custom stream."""
+
+
+class TaskMoved(TypedDict):
+    """A task's work goes on at another deployment, or begins anew there, since its own is gone."""
+
+    type: Literal["task_moved"]
+    task_id: str
+    attempt: int
+    url: str
+    """Where it was."""
+    why: str
+
+
+class DeploymentChanged(TypedDict):
+    """A deployment is given no more work, or is given work again."""
+
+    type: Literal["deployment_changed"]
+    url: str
+    live: bool
+    why: str
+    """Empty where it is live."""
+
+
 class BudgetUsed(TypedDict):
     """The run has used up its budget: what runs ends, nothing more starts."""
 
@@ -172,7 +203,10 @@ ProgressEvent = (
     | TaskFinished
     | TaskText
     | TaskGaveResult
+    | TaskProgress
+    | TaskMoved
     | PoolChanged
+    | DeploymentChanged
     | BudgetUsed
     | SummaryText
     | SummaryRestarted

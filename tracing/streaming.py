@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -65,20 +66,39 @@ _HANDLER: ContextVar[TextHandler | None] = ContextVar("fanwise_text_handler", de
 register_configure_hook(_HANDLER, inheritable=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Puts what an attempt tells on its run's stream."""
+
+    task_id: str
+    attempt: int
+    emit: Callable[[ProgressEvent], None]
+    wants_text: bool
+    """Whether text is asked for."""
+
+    def text(self, text: str) -> None:
+        """Tell a piece of a model's text."""
+        self.emit(TaskText(type="task_text", task_id=self.task_id, attempt=self.attempt, text=text))
+
+
+_TELLER: ContextVar[Teller | None] = ContextVar("fanwise_teller", default=None)
+
+
+def teller() -> Teller | None:
+    """Return what a specialist at work tells its run's stream by; `None` where there is none."""
+    return _TELLER.get()
+
+
 @contextmanager
 def text_of(
     config: Mapping[str, Any], task_id: str, attempt: int, emit: Callable[[ProgressEvent], None]
 ) -> Iterator[None]:
-    """Put the text of models that are called inside on the run's stream, if it is asked for."""
-    if not wants(config, "text"):
-        yield
-        return
-
-    def tell(text: str) -> None:
-        emit(TaskText(type="task_text", task_id=task_id, attempt=attempt, text=text))
-
-    token = _HANDLER.set(TextHandler(tell))
+    """Put what the work inside tells on the run's stream, and the text of models, if it is asked for."""
+    tells = Teller(task_id, attempt, emit, wants(config, "text"))
+    token = _TELLER.set(tells)
+    handler = _HANDLER.set(TextHandler(tells.text) if tells.wants_text else _HANDLER.get())
     try:
         yield
     finally:
-        _HANDLER.reset(token)
+        _HANDLER.reset(handler)
+        _TELLER.reset(token)

@@ -33,7 +33,7 @@ DEFAULT = "http://localhost:4318"
 
 
 class Ids(IdGenerator):
-    """Makes the ids of a trace and of its first span of the run's id, so that a resume can point to them."""
+    """Makes the ids of traces and spans of the runs' ids, so that a resume, and other servers, can point to them."""
 
     def __init__(self) -> None:
         self.next: tuple[int, int] | None = None
@@ -107,6 +107,7 @@ class ToOtel:
         links: list[Link] = []
         if parent in self._spans:
             context = trace.set_span_in_context(self._spans[parent], Context())
+            self._ids.next = root_ids(run_id)
         else:
             with self._lock:
                 context = self._outer.pop(run_id, Context())

@@ -22,6 +22,7 @@ from ....schema.results import TaskResult
 from ....schema.words import path_text
 from ...specialist import Specialist
 from ..equipment import NO_MODEL, Equipment
+from ..remote.file import is_remote, remote_from
 from .policy import RETRY
 from .specialist_file import SpecialistFile, file_problems
 from .toolbox import ACTS, MCP, Toolbox, chosen_servers, lacks
@@ -43,6 +44,8 @@ def load_specialist_file(path: str | os.PathLike[str], equipment: Equipment) -> 
         FanwiseError: the model that it names can't be had.
     """
     document = read_document(Path(path))
+    if is_remote(document):
+        return remote_from(document)
     problems = document.located(file_problems(document.data, equipment))
     if problems:
         raise PlanError(problems, document.source)

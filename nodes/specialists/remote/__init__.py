@@ -1,0 +1,1 @@
+"""Specialists that are graphs on other deployments."""
