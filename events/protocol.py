@@ -81,6 +81,8 @@ class StoreInfo:
     files: tuple[FileInfo, ...] = ()
     knows: frozenset[str] = field(default_factory=frozenset)
     """Further things this backend can tell: `permissions`, `indexes`, ..."""
+    missing_indexes: tuple[str, ...] = ()
+    """Indexes that were asked for and are not there, or that this user may not search."""
 
 
 @runtime_checkable
