@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,25 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 def is_local(location: str) -> bool:
     """Tell whether a location is the path of a log on this machine."""
     return not _SCHEME.match(location) and not location.endswith(SOURCE_ENDINGS)
+
+
+def check_named(location: str, sources: Collection[str] | None) -> None:
+    """Refuse a place that is no log of this machine, unless it is one of those that may be named.
+
+    A source file starts programs, and a backend uses the keys of whoever runs this process.
+
+    Args:
+        location: what was named.
+        sources: what may be; anything, if not given.
+
+    Raises:
+        EventsError: it may not.
+    """
+    if sources is not None and location not in sources and not is_local(location):
+        raise EventsError(
+            f"events {location[:200]!r} may not be named here: source files and addresses are for whoever runs this"
+            " server to choose; name the path of a log, or leave `events` out for the server's own"
+        )
 
 
 def open_backend(location: str) -> EventStore | None:

@@ -22,7 +22,7 @@ from ..nodes.replan import Replan
 from ..nodes.review_plan import PlanReview
 from ..nodes.specialist import Specialist, as_specialists
 from ..nodes.specialists import built_in
-from ..nodes.specialists.equipment import Equipment
+from ..nodes.specialists.equipment import NOTHING, Equipment
 from ..nodes.summary import Summarizer, summarize
 from ..nodes.usage import Used
 from ..nodes.worker import make_node
@@ -118,7 +118,9 @@ def build_graph(
     asked = _model_planner(models, known, flows, max_tasks, means.functions, priced)
     asked_by = None if models.planner is None else model_name(models.planner)
     costs = Costs(priced, tuple(model_name(item) for item in (models.planner, models.summary) if item is not None))
-    planner = Planner(known, flows, dict(defaults or {}), max_tasks, means.functions, asked, costs)
+    planner = Planner(
+        known, flows, dict(defaults or {}), max_tasks, means.functions, asked, costs, equipment or NOTHING
+    )
     replan = Replan(known, max_tasks, means.functions, asked)
     seating = Seating()
     workers = {name_: Worker.of(item, priced) for name_, item in known.items()}

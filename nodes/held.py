@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..events.backends import is_local
 from ..schema.errors import Problem
 from ..schema.references import has_references
 from ..schema.words import listed, shown
@@ -72,6 +73,8 @@ class Places:
         """Tell whether a log's place is one of these, or lies in one."""
         if value in self.logs:
             return True
+        if not is_local(value):  # a source file starts programs: a model may have written it
+            return False
         found = _resolved(value)
         if found is None:
             return False

@@ -28,6 +28,7 @@ from .fitting import fitted, unknown_tasks
 from .review import moment
 from .router import Route, route
 from .specialist import Specialist
+from .specialists.equipment import NOTHING, Equipment
 
 if TYPE_CHECKING:
     from .planning import ModelPlanner, Planned
@@ -83,6 +84,8 @@ class Planner:
     """Plans requests with a model; without it, rules choose a workflow."""
     costs: Costs = NO_COSTS
     """What models cost."""
+    equipment: Equipment = NOTHING
+    """What the specialists may use, the logs that may be named among it."""
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = lambda: uuid4().hex
 
@@ -221,7 +224,7 @@ class Planner:
 
     def _routed(self, request: str, params: Mapping[str, Any]) -> Route:
         """Return what the request's words tell: a workflow, hosts, source types, times."""
-        info = open_events(str(params["events"])).info()
+        info = open_events(self.equipment.checked(str(params["events"]))).info()
         return route(request, tuple(self.workflows.values()), info)
 
     def _configured(self, plan: Plan, context: RunContext) -> Plan:

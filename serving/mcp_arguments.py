@@ -10,12 +10,12 @@ from typing import Any
 
 from ..nodes.fitting import fitted, used_names
 from ..nodes.specialists import built_in
+from ..nodes.specialists.readers import READERS
 from ..plans.registry import Workflow, find_workflow
 from ..runs.names import checked_name
 from ..schema.checks import Rules
 from ..schema.errors import EventsError, FanwiseError, PlanError, Problem
 from ..schema.plan import Plan
-from .mcp_events import READERS
 from .mcp_runs import Runs
 
 _AGO = re.compile(r"-(\d{1,6})\s*(s|m|min|h|d|w)")

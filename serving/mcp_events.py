@@ -6,22 +6,17 @@ here at the moment when it is called.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from ..events.backends import is_local
 from ..nodes.specialist import Specialist
 from ..nodes.specialists import built_in
-from ..nodes.specialists.checks import CHECKS
 from ..nodes.specialists.equipment import Equipment
+from ..nodes.specialists.readers import READERS, held_to
 from ..schema.errors import EventsError
-from ..schema.plan import Task
-
-READERS = (*(item.name for item in CHECKS), "analyst")
-"""The built-in specialists that read the log which their input names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class EventLogs:
     own: str | None = None
     """The server's own log, which is read where none is named."""
     root: Path | None = None
-    """A folder; clients may name what lies below it."""
+    """A folder; clients may name what lies below it, but for source files, which start programs and use keys."""
 
     def allowed(self, named: Any) -> str:
         """Return the place of the log that a client names; the server's own where it names none.
@@ -56,14 +51,15 @@ class EventLogs:
         raise EventsError(f"no event log to answer from: {more}have the server started with --events PATH")
 
     def _below(self, named: str) -> str | None:
-        if self.root is None or "://" in named:
+        if self.root is None or not is_local(named):
             return None
         root = self.root.resolve()
         try:
             place = (root / named).resolve()
         except (OSError, RuntimeError):
             return None
-        return str(place) if place.is_relative_to(root) else None
+        is_log = place.is_relative_to(root) and is_local(str(place))  # a link may lead to a file that starts programs
+        return str(place) if is_log else None
 
     def _remedy(self) -> str:
         own = "leave `events` out for the server's own log"
@@ -86,38 +82,8 @@ def guarded(equipment: Equipment, logs: EventLogs, own: Iterable[str]) -> list[S
 
 
 def _guarded(item: Specialist, logs: EventLogs) -> Specialist:
-    work: Any = item.work
-    made = _asking(work, logs) if inspect.iscoroutinefunction(work) else _asking_in_thread(work, logs)
     schema = item.input_schema
     if schema and logs.own is not None:  # a task that names no log is given the server's
         needed = [name for name in schema.get("required", ()) if name != "events"]
         schema = {**schema, "required": needed}
-    return replace(item, work=made, input_schema=schema)
-
-
-def _asking(work: Callable[..., Any], logs: EventLogs) -> Callable[..., Any]:
-    @wraps(work)
-    async def asked(**given: Any) -> Any:
-        return await work(**_checked(given, logs))
-
-    return asked
-
-
-def _asking_in_thread(work: Callable[..., Any], logs: EventLogs) -> Callable[..., Any]:
-    @wraps(work)
-    def asked(**given: Any) -> Any:
-        return work(**_checked(given, logs))
-
-    return asked
-
-
-def _checked(given: Mapping[str, Any], logs: EventLogs) -> dict[str, Any]:
-    return {name: _with_log(value, logs) if isinstance(value, Task) else value for name, value in given.items()}
-
-
-def _with_log(task: Task, logs: EventLogs) -> Task:
-    """Return a task whose input names a log that may be read."""
-    if task.input is not None and not isinstance(task.input, Mapping):
-        return task  # the specialist itself refuses it
-    asked = dict(task.input or {})
-    return task.model_copy(update={"input": {**asked, "events": logs.allowed(asked.get("events"))}})
+    return replace(held_to(item, logs.allowed), input_schema=schema)

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -90,7 +91,7 @@ class Family:
             self._code.specialists,
             functions=self._code.reducers,
             model=setup.chat_models if models else Models(),
-            equipment=setup.equipment,
+            equipment=replace(setup.equipment, sources=(setup.events,) if setup.events else ()),
             prices=setup.prices,
             workflows=self._folders,
             keep_apart=LARGE,

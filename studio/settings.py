@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ..events.backends import check_named
 from ..runs.setup import Setup
-from ..schema.errors import FanwiseError
+from ..schema.errors import EventsError, FanwiseError
 from ..schema.words import Nearest, shown
 from ..state import RunContext
 
@@ -77,6 +78,10 @@ class Settings(RunContext):
             made = _adapter().validate_python({name: plain[name] for name in plain if name in known})
         except ValidationError as error:
             wrong += [f"context.{item['loc'][0]}: {item['msg']}, got {shown(item['input'])}" for item in error.errors()]
+        try:
+            check_named(str(plain.get("events", "")), tuple(filter(None, [_events()])))
+        except EventsError as error:
+            wrong.append(f"context.events: {error}")
         if wrong:
             raise FanwiseError("; ".join(wrong))
         return made

@@ -9,6 +9,7 @@ from ..specialist import Specialist
 from .aggregate import aggregate
 from .checks import CHECKS
 from .equipment import NOTHING, Equipment
+from .readers import READERS, held_to
 from .wait import wait
 
 PLAIN = {item.name: item for item in (wait, aggregate, *CHECKS)}
@@ -41,7 +42,11 @@ def built_in(equipment: Equipment = NOTHING, names: Collection[str] | None = Non
         names: those that are wanted; all if not given.
     """
     made = {name: _made(name, equipment) for name in EQUIPPED if names is None or name in names}
-    return {**PLAIN, **made}
+    known = {**PLAIN, **made}
+    if equipment.sources is not None:
+        readers = {name: held_to(known[name], equipment.checked) for name in READERS if name in known}
+        known |= readers
+    return known
 
 
 def _made(name: str, equipment: Equipment) -> Specialist:

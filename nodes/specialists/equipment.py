@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...events.backends import check_named
+
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
@@ -35,8 +37,21 @@ class Equipment:
     """MCP servers by name, as in an `mcpServers` configuration."""
     events: str | None = None
     """The event log that the analyst asks."""
+    sources: tuple[str, ...] | None = None
+    """Source files and addresses that may be named as logs, where those who write plans are not those who run this
+    process; any, if not given."""
     memories: tuple[str, ...] = ("default",)
     """Namespaces of memories that tasks of a model's plan may use; the first is that of tasks that name none."""
+
+    def checked(self, log: Any) -> Any:
+        """Return the log that a task names, or nothing where it names none.
+
+        Raises:
+            EventsError: it may not be named.
+        """
+        if isinstance(log, str):
+            check_named(log, self.sources)
+        return log
 
 
 NOTHING = Equipment()

@@ -42,6 +42,9 @@ def test_logs(checker: Checker, tmp_path: Path, specialist: str) -> None:
         "{{tasks.first.output}}",
         "/run/{{tasks.first.output}}",
         "~nobody-there/x\0",
+        f"{tmp_path}/logs/shop.events.yaml",  # it may start programs, and a model may have written it
+        f"{tmp_path}/repo/shop.events.json",
+        "splunk://elsewhere",
     ]:
         told = problems(checker, specialist, {**sql, "events": bad}, logs=("/run/app.log",))
         assert len(told) == 1 and "keeps to the run's own log: it takes" in told[0]
