@@ -40,6 +40,11 @@ def questions_text(questions: Sequence[Asked], width: int, whole: str) -> str:
     return "\n\n".join(blocks)
 
 
+def whole_text(asked: Asked, width: int = 120, lines: int = 40) -> str:
+    """Return a question alone: who asks about what, and what is asked; what may be decided stands elsewhere."""
+    return "\n".join([about(asked), *body(asked, width, lines, menu=True)])
+
+
 def about(asked: Asked) -> str:
     """Return who asks about what, in a few words."""
     if asked.kind == "plan":

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from ..graph.explain import Explanation
 from ..nodes.summary.text import clean
+from ..runs.question_text import whole_text
 from ..runs.questions import Asked, all_asked
 from ..schema.results import Finding, Report, RunStatus, Severity, TaskResult, TaskStatus
 
@@ -196,11 +197,9 @@ def questions(report: Report) -> list[Question]:
     return [_question(asked) for asked in all_asked(report.interrupts)[:LISTED]]
 
 
-def question_text(asked: Asked, lines: int = 40) -> str:
+def question_text(asked: Asked) -> str:
     """Return what is asked, for a person to read."""
-    from ..runs.question_text import about, body
-
-    return "\n".join([about(asked), *body(asked, 120, lines, menu=True)])[:OUTPUT]
+    return whole_text(asked)[:OUTPUT]
 
 
 def _question(asked: Asked) -> Question:

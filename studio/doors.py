@@ -7,12 +7,15 @@ reading: what was found, what each task came to, what was wrong, and where a run
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Interrupt
 
+from ..runs.question_text import whole_text
+from ..runs.questions import Asked
 from ..schema.errors import FanwiseError
 from .stream_items import item_of, told
 
@@ -36,33 +39,36 @@ def is_mcp(config: RunnableConfig | None) -> bool:
 async def for_mcp(stream: AsyncGenerator[Any, None], *, subgraphs: bool) -> AsyncIterator[Any]:
     """Yield what a run streams, and last the values that the client is given; a refusal is told in words."""
     values: dict[str, Any] = {}
-    asks = False
+    questions: dict[str, Interrupt] = {}
     try:
         async with aclosing(stream) as items:
             async for item in items:
                 mode, value = told(item)
-                if isinstance(value, Mapping):
-                    asks = asks or ASKS in value
-                    values = dict(value) if mode == "values" and ASKS not in value else values
+                if isinstance(value, Mapping) and ASKS in value:
+                    questions |= {question.id: question for question in value[ASKS]}
+                    continue  # the server would take it for the run's values
+                if mode == "values":
+                    values = value
                 yield item
     except FanwiseError as error:
         yield item_of("values", {"status": "refused", "problem": str(error)}, subgraphs=subgraphs)
         return
-    yield item_of("values", legible(values, asks=asks), subgraphs=subgraphs)
+    yield item_of("values", legible(values, questions.values()), subgraphs=subgraphs)
 
 
-def legible(values: Mapping[str, Any], *, asks: bool) -> dict[str, Any]:
+def legible(values: Mapping[str, Any], questions: Collection[Interrupt]) -> dict[str, Any]:
     """Return the values of a run as its client reads them: what says nothing is left out.
 
     Args:
         values: the state's.
-        asks: whether the run waits for a person.
+        questions: what the run waits for a person to answer.
     """
     summary = {name: value for name, value in (values.get("summary") or {}).items() if value}
     tasks = {name: _outcome(result) for name, result in (values.get("results") or {}).items()}
     shown = {
-        "status": "paused" if asks else values.get("status"),
-        "next": ELSEWHERE if asks else "",
+        "status": "paused" if questions else values.get("status"),
+        "next": ELSEWHERE if questions else "",
+        "questions": [whole_text(Asked.of(question.value)) for question in questions],
         "summary": summary,
         "tasks": tasks,
         "warnings": values.get("warnings"),
