@@ -35,8 +35,9 @@ def answer_of(result: CallToolResult) -> Any:
     Raises:
         NoEventsError: it says nothing in words.
     """
-    if result.structuredContent is not None:
-        return result.structuredContent
+    if (structured := result.structuredContent) is not None:
+        text = structured.get("result")
+        return _read(text) if len(structured) == 1 and isinstance(text, str) else structured  # a tool's plain text
     texts = [_read(text) for text in texts_of(result)]
     if result.content and not texts:
         raise NoEventsError(

@@ -28,7 +28,7 @@ def main() -> None:
             file.write(call + "\n")
 
     @server.tool()
-    def search_logs(index: str, offset: int = 0, limit: int = 5_000) -> dict[str, Any]:
+    def search_logs(index: str, offset: int = 0, limit: int = 2_000) -> dict[str, Any]:
         """Records, by offset; an index `main` alone."""
         noted(f"search_logs {offset}")
         if index != "main":
@@ -39,7 +39,7 @@ def main() -> None:
     def read_lines(cursor: str | None = None) -> str:
         """JSON in a text, as older servers answer; by cursor."""
         start = int(cursor or 0)
-        end = start + 5_000
+        end = start + 2_000
         return json.dumps({"lines": lines[start:end], "next": str(end) if end < len(lines) else None})
 
     @server.tool()
