@@ -17,6 +17,8 @@ from weakref import WeakKeyDictionary
 import httpx
 from langgraph_sdk.client import LangGraphClient
 
+from .faults import of_wire
+
 CONNECT_S = 5.0
 """Seconds for a connection."""
 
@@ -62,7 +64,7 @@ class Opened:
         except httpx.TimeoutException:
             return f"no answer within {OK_S:g} s"
         except httpx.HTTPError as error:
-            return " ".join(str(error).split()) or type(error).__name__
+            return of_wire(error)
         # who does not let us in is there; what it says of us, the request itself will show
         return f"it says {response.status_code}" if response.status_code >= 500 else ""
 

@@ -87,7 +87,7 @@ def translated(error: Exception, url: str) -> RemoteError:
     if isinstance(error, httpx.TimeoutException):
         return Unreachable(f"{url}: no answer in time ({type(error).__name__}); is it overloaded?")
     if isinstance(error, httpx.TransportError):
-        return Unreachable(f"{url}: {_of_wire(error)}")
+        return Unreachable(f"{url}: {of_wire(error)}")
     if isinstance(error, ValueError):  # JSON's
         return ServerFault(f"{url}: its answer is no JSON; is this the address of an Agent Server?")
     raise error
@@ -98,7 +98,8 @@ def is_conflict(error: Exception) -> bool:
     return isinstance(error, ConflictError)
 
 
-def _of_wire(error: httpx.TransportError) -> str:
+def of_wire(error: httpx.HTTPError) -> str:
+    """Return what happened to a connection."""
     if isinstance(error, httpx.ConnectError):
         return f"can't be reached ({_plain(error) or 'no connection'}); does it run, and is the address right?"
     return f"the connection broke ({_plain(error) or type(error).__name__})"

@@ -53,11 +53,12 @@ class Deployment:
 
     def leave_out(self, why: str, wait_s: float = 0.0) -> bool:
         """Give it no more work for a while; tell whether it was in until now."""
+        now = time.monotonic()
         with self._lock:
             was_live, self.why = self.why is None, why
-            pause = min(LONGEST_S, SHORTEST_S * 2**self.times)
-            self.times += 1
-            self.look_at = time.monotonic() + max(wait_s, pause)
+            if was_live or now >= self.look_at:  # else somebody else has just found the same
+                self.look_at = now + max(wait_s, min(LONGEST_S, SHORTEST_S * 2**self.times))
+                self.times += 1
             return was_live
 
     def take_back(self) -> bool:
@@ -105,8 +106,8 @@ class Pool:
             await self.look_at_all(clients, tell)
         if not self.live:
             told = "; ".join(f"{item.url}: {item.why}" for item in self.deployments)
-            one = len(self.deployments) == 1
-            raise NoneLive(f"{'the deployment' if one else 'none of the deployments'} can be reached: {told}")
+            what = "the deployment can't be" if len(self.deployments) == 1 else "none of the deployments can be"
+            raise NoneLive(f"{what} reached: {told}")
         return min(self.live, key=lambda item: (item.outstanding, _drawn(key, item.url)))
 
     async def look_at_all(self, clients: Opened, tell: Tell) -> None:

@@ -105,7 +105,7 @@ class Attempt:
         if isinstance(error, RunLost):
             return place
         if isinstance(error, Busy):
-            if len(self.pool.live) < 2:
+            if not any(item is not place for item in self.pool.live):
                 raise error
             self._leave_out(place, str(error), _asked_s(error))
             return None
