@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,6 +81,8 @@ class Job:
 
     def command(self, name: str, *more: str) -> str:
         """Return the command line that does something with this run, to be copied; a password is left out of it."""
+        from ..graph.checkpoints import without_password
+
         options: list[Any] = []
         if self.db != DEFAULT_DB:
             options += ["--db", without_password(self.db)]
@@ -97,14 +98,3 @@ def log_as(options: Mapping[str, Any]) -> None:
     as_json, verbose = bool(options.get("log_json")), int(options.get("verbose") or 0)
     level = logging.DEBUG if verbose > 1 else logging.INFO if as_json else logging.WARNING
     set_up(logging.ERROR if options.get("quiet") and not as_json else level, as_json=as_json)
-
-
-def without_password(db: str) -> str:
-    """Return a database's address as it may be shown."""
-    scheme, mark, rest = db.partition("://")
-    if not mark:
-        return db
-    place, slash, path = rest.partition("/")
-    user, at, host = place.rpartition("@")
-    shown = f"{user.partition(':')[0]}{at}{host}{slash}{path}"
-    return f"{scheme}://" + re.sub(r"([?&])(?:ssl)?password=[^&]*&?", r"\1", shown).rstrip("?&")

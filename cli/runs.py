@@ -93,8 +93,7 @@ def _prune(db: str, older_than: Age, *, ask: bool, as_json: bool) -> int:
     import asyncio
     import sys
 
-    from ..graph.checkpoints import open_database, prune
-    from .job import without_password
+    from ..graph.checkpoints import open_database, prune, without_password
     from .output import print_json, put
 
     async def pruned() -> list[str]:

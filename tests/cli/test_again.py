@@ -8,8 +8,9 @@ from datetime import timedelta
 import click
 import pytest
 
-from fanwise.cli.job import Job, without_password
+from fanwise.cli.job import Job
 from fanwise.cli.kinds import age
+from fanwise.graph.checkpoints import without_password
 from fanwise.runs.setup import Setup
 
 from .conftest import Inside, Terminal
