@@ -11,8 +11,8 @@ from typing import Any
 
 from langgraph.errors import is_invalid_resume
 
-from ..graph.compiled import Graph
 from ..graph.checkpoints import Database, open_database
+from ..graph.compiled import Graph
 from ..graph.history import Estimates, estimates
 from ..graph.lacking import check_equipped
 from ..graph.run import keep_answers, report

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from ..schema.errors import FanwiseError
 
 if TYPE_CHECKING:
-    from ..graph.compiled import Graph
     from ..graph.checkpoints import Database
+    from ..graph.compiled import Graph
     from ..models.chat import Models
     from ..nodes.specialists.equipment import Equipment
     from .user_code import OwnCode

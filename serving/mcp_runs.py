@@ -15,8 +15,8 @@ from typing import Any
 
 from langgraph.runtime import RunControl
 
-from ..graph.compiled import Graph
 from ..graph.checkpoints import Database, open_database
+from ..graph.compiled import Graph
 from ..graph.run import execute, keep_answers, new_thread_id, report
 from ..graph.viewing import UNFINISHED, as_live, stored_report
 from ..nodes.specialists import known_names
