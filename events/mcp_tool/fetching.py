@@ -55,8 +55,13 @@ class Fetched:
         return (cut, told) if self.cut else (told,)
 
 
-async def fetch(source: Source, out: TextIO) -> Fetched:
+async def fetch(source: Source, out: TextIO, asked: Mapping[str, Any] | None = None) -> Fetched:
     """Write the events that a tool returns into a file, and return what was written.
+
+    Args:
+        source: the server and its tool.
+        out: takes a line for each event.
+        asked: further arguments for the tool.
 
     Raises:
         EventsError: the server or the tool is not there, the tool refuses or fails, its pages never end, its result
@@ -66,7 +71,9 @@ async def fetch(source: Source, out: TextIO) -> Fetched:
     made = Fetched(source.asked.limits)
     try:
         async with asyncio.timeout(seconds):
-            await with_sessions({source.name: source.server}, lambda sessions: _all(source, sessions, made, out))
+            await with_sessions(
+                {source.name: source.server}, lambda sessions: _all(source, sessions, asked or {}, made, out)
+            )
     except TimeoutError:
         came = f", {counted(len(made.pages), 'page')} of it came" if made.pages else ""
         raise _told(source, f"no whole answer within {seconds:g} s (limits.timeout_s){came}; ask for less") from None
@@ -74,8 +81,6 @@ async def fetch(source: Source, out: TextIO) -> Fetched:
         raise _told(source, str(error)) from error
     except Exception as error:  # the SDK raises many kinds: a result that does not fit the tool's own schema, say
         raise _told(source, f"MCP tool {source.name}/{source.asked.tool}: {told(error)}") from error
-    if not made.lines:
-        raise _told(source, f"the tool {source.asked.tool!r} returned no events; ask it for more with 'arguments'")
     return made
 
 
@@ -84,11 +89,13 @@ def _told(source: Source, text: str) -> EventsError:
     return EventsError(f"{source.location}: {hidden(text, *written)}")
 
 
-async def _all(source: Source, sessions: Mapping[str, ClientSession], made: Fetched, out: TextIO) -> None:
+async def _all(
+    source: Source, sessions: Mapping[str, ClientSession], more: Mapping[str, Any], made: Fetched, out: TextIO
+) -> None:
     asked, session = source.asked, sessions[source.name]
     tools = await tools_of(session)
     check_names([asked.tool], tools, source.name)
-    given = expanded(asked.arguments, ("mcp", "arguments"))
+    given = {**expanded(asked.arguments, ("mcp", "arguments")), **more}
     pages = Pages(asked.page)
     check_arguments(tools[asked.tool], [*given, *pages.uses])
     while pages.arguments is not None and not made.cut:

@@ -16,6 +16,7 @@ from ...schema.errors import EventsError, PlanError, Problem
 from ...schema.translate import worded
 from ...schema.words import Nearest, got, listed, path_text
 from ...tool_servers.servers import Server, load_config, needs_approval, server_problems
+from ..splunk.place import source_problems
 
 ROOT = "mcp"
 """The key of a source file under which all stands."""
@@ -71,16 +72,24 @@ class Limits(BaseModel):
 
 
 class Search(BaseModel):
-    """A tool that takes a search, and answers each question of a check by one."""
+    """A tool that runs searches: each question of a check becomes one, and nothing is fetched beforehand."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    language: Literal["spl"]
+    """Splunk's."""
     argument: str = Field(min_length=1)
     """Of the tool: it takes the search."""
-    language: Literal["spl"]
-    earliest: str | None = Field(None, min_length=1)
-    latest: str | None = Field(None, min_length=1)
-    """Of the tool: they take the time that is searched; it stands in the search where they are not given."""
+    earliest: str = Field(min_length=1)
+    """Of the tool: it takes the start of the time that is searched, included."""
+    latest: str = Field(min_length=1)
+    """Of the tool: it takes the end of that time, not included."""
+    limit: str | None = Field(None, min_length=1)
+    """Of the tool: it takes how many rows it is to give."""
+    rows: int = Field(default=50_000, ge=101, le=5_000_000)
+    """As many rows the tool gives at most; an answer that has as many may lack some, and is refused."""
+    of: dict[str, Any] = Field(default_factory=dict)
+    """What is searched, as under `splunk`: index, sourcetype or base, earliest, latest, fields."""
 
 
 class ToolFile(BaseModel):
@@ -98,6 +107,8 @@ class ToolFile(BaseModel):
     events: str | None = None
     """Where the events stand in the result, a JMESPath; they are looked for if not given."""
     page: Page | None = None
+    search: Search | None = None
+    """Where the tool runs searches; `events` is then where their rows stand."""
     limits: Limits = Limits()
     max_age_s: float = Field(300.0, ge=0, le=86_400)
     """Seconds in which a process uses what was fetched again."""
@@ -158,6 +169,26 @@ def _problems(given: Any) -> Iterator[Problem]:
     except ValidationError as error:
         for details in error.errors(include_url=False):
             yield Problem(_told(dict(details)), path_text((ROOT, *details["loc"])))
+    search = given.get("search")
+    if isinstance(search, Mapping) and isinstance(of := search.get("of", {}), Mapping):
+        yield from _searched_problems(of)
+
+
+SEARCHED = ("index", "sourcetype", "base", "earliest", "latest", "fields")
+"""What says which events in Splunk are meant; the rest of its settings is about its REST API."""
+
+
+def _searched_problems(of: Mapping[str, Any]) -> Iterator[Problem]:
+    place = (ROOT, "search", "of")
+    for name in of:
+        if name not in SEARCHED:
+            hint = Nearest(SEARCHED).hint(name, f"; known are {listed(SEARCHED)}")
+            yield Problem(f"unknown field {name!r}{hint}", path_text((*place, name)))
+    if not of.get("index") and not of.get("base"):
+        yield Problem("neither index nor base is given: name an index, or write a base search", path_text(place))
+    known = {name: value for name, value in of.items() if name in SEARCHED}
+    for problem in source_problems({"host": ROOT, **known}):
+        yield Problem(problem.message, f"{path_text(place)}.{problem.path}")
 
 
 def _told(details: Mapping[str, Any]) -> str:
@@ -173,11 +204,13 @@ def _told(details: Mapping[str, Any]) -> str:
     return worded(details, loc)
 
 
-_FIELDS: Mapping[str | int, type[BaseModel]] = {"page": Page, "limits": Limits}
+_FIELDS: Mapping[str | int, type[BaseModel]] = {"page": Page, "limits": Limits, "search": Search}
 _MISSING = {
     "server": "; describe it ({command: ...} or {url: ...}), or name one of the file in 'config'",
     "tool": "; name a tool of the server that returns events",
-    "argument": "; name the tool's argument that takes the next page's place",
+    "argument": "; name the tool's argument that takes the next page's place, or the search",
+    "earliest": "; name the tool's argument that takes the start of the time",
+    "latest": "; name the tool's argument that takes the end of the time",
 }
 
 
