@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pydantic_core
 from langchain_core.language_models import BaseLanguageModel
@@ -186,10 +187,21 @@ def _argument_builder(name: str, work: Callable[..., Any]) -> Callable[[Given], 
 
 def _runnable_call(work: Runnable[Any, Any]) -> Call:
     async def call_runnable(given: Given) -> Any:
-        output = await work.ainvoke(_runnable_input(work, given), given.config)
+        output = await work.ainvoke(_runnable_input(work, given), _runnable_config(work, given))
         return _message_text(output)
 
     return call_runnable
+
+
+def _runnable_config(work: Runnable[Any, Any], given: Given) -> RunnableConfig:
+    """Return what a Runnable is called with; a `RemoteGraph` with a thread of its own.
+
+    It would take the run's thread for its own otherwise: all tasks of the run would share one state there.
+    """
+    if not hasattr(work, "assistant_id"):
+        return given.config
+    thread = str(uuid5(NAMESPACE_OID, f"{given.idempotency_key}/{given.attempt}"))
+    return {**given.config, "configurable": {**given.config.get("configurable", {}), "thread_id": thread}}
 
 
 def _runnable_input(work: Runnable[Any, Any], given: Given) -> Any:

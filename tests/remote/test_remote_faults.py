@@ -121,7 +121,7 @@ def test_a_server_with_an_error_of_its_own_is_asked_again(one: AgentServer) -> N
 def test_nobody_there_is_said_at_once_and_tried_again() -> None:
     """The SDK would try one refused connection for seconds."""
     begun = time.monotonic()
-    result, events = run_one(far(NOWHERE))
+    result, _ = run_one(far(NOWHERE))
     assert result["status"] == "failed" and result["attempts"] == 3
     assert "NoneLive: the deployment can't be reached: http://127.0.0.1:9: can't be reached" in result["error"]
     assert time.monotonic() - begun < 5
@@ -202,7 +202,7 @@ def test_another_try_goes_where_the_first_one_went(one: AgentServer, two: AgentS
     for server in (one, two):
         server.always["POST /cancel"] = Fault(500)
     task = {**TASK, "timeout_s": 1.5}
-    result, events = run_one(far(one, two), task)
+    result, _ = run_one(far(one, two), task)
     assert result["status"] == "succeeded" and result["attempts"] == 2, result["error"]
     assert sum(map(len, [*one.runs.values(), *two.runs.values()])) == 1
     assert "may still be at work, it could not be cancelled" in result["warnings"][0]
@@ -234,7 +234,7 @@ def test_a_server_that_does_not_answer_a_cancellation_holds_up_nothing(one: Agen
 
 
 def test_trace_context_goes_along(one: AgentServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The remote run stands below the attempt, for LangSmith and for OpenTelemetry; nothing of the content goes along."""
+    """The remote run stands below the attempt, for LangSmith and OpenTelemetry; nothing of the content goes along."""
     pytest.importorskip("opentelemetry.sdk")
     monkeypatch.setenv("LANGSMITH_ENDPOINT", NOWHERE)
     monkeypatch.setenv("LANGSMITH_API_KEY", "none")

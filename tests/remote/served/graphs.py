@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import operator
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -80,12 +84,18 @@ class Chat(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-async def reply(state: Chat) -> dict[str, Any]:
-    from langchain_core.language_models import GenericFakeChatModel
+class Echo(GenericFakeChatModel):
+    """Says what it was told, in pieces, and what that cost."""
 
-    said = state["messages"][-1].text
-    usage = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
-    model = GenericFakeChatModel(messages=iter([AIMessage(f"You said: {said[-40:]}", usage_metadata=usage)]))
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from super()._stream(*args, **kwargs)
+        usage = UsageMetadata(input_tokens=7, output_tokens=3, total_tokens=10)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
+
+
+async def reply(state: Chat) -> dict[str, Any]:
+    said = state["messages"][-1].text.split("\n")[0]
+    model = Echo(messages=iter([AIMessage(f"You said: {said}")]))
     return {"messages": [await model.ainvoke(state["messages"])]}
 
 
