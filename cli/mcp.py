@@ -44,7 +44,7 @@ PORT = 8002
 )
 @click.option("--token-env", metavar="NAME", help="The environment variable with the bearer token that clients send.")
 @click.option("--no-token", is_flag=True, help="Serve other machines without a token.")
-@click.option("--events", metavar="PATH", help="The event log that is asked about: a file or a folder.")
+@click.option("--events", metavar="PATH", help="The event log that is asked about, as of fanwise ask.")
 @click.option("--events-root", type=folder, metavar="DIR", help="Clients may name event logs below this folder.")
 @click.option(
     "--max-runs", type=click.IntRange(min=1), default=32, show_default=True, metavar="N", help="Runs at the same time."

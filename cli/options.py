@@ -148,7 +148,7 @@ events_option = click.option(
     "--events",
     type=log_path,
     metavar="PATH",
-    help="The event log that is asked about: a file or a folder.",
+    help="The event log that is asked about: a file, a folder, or a file *.events.yaml that says where events are.",
 )
 
 setup_options = stack(
