@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ....schema.errors import FanwiseError
 from ....schema.expressions import problems as expression_problems
-from ....schema.words import Loc, listed, shown
+from ....schema.words import Loc, shown
 from .template import template_problems
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
@@ -121,10 +121,14 @@ def _url_problems(given: Any) -> Iterator[tuple[Loc, str]]:
             continue
         loc: Loc = ("url",) if isinstance(given, str) else ("url", at)
         if (plain := url.strip().rstrip("/")) in seen:
-            yield loc, f"{shown(plain)} comes twice; the deployments are {listed(sorted(seen))}"
+            yield loc, f"{shown(_without_password(plain))} comes twice; name each deployment once"
         seen.add(plain)
         if told := _url_problem(plain):
             yield loc, told
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//...@", url)
 
 
 def _url_problem(url: str) -> str:
@@ -132,9 +136,9 @@ def _url_problem(url: str) -> str:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        return f"{shown(url)} is no URL: {error}"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"{shown(url)} is no address of a server; write http://HOST:PORT or https://HOST"
+        return f"{shown(_without_password(url))} is no URL: {error}"
     if parts.username is not None or parts.password is not None:
         return "a URL holds no name and password; give a header, with ${VARIABLE} for the secret"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"{shown(url)} is no address of a server; write http://HOST:PORT or https://HOST"
     return "a URL of a server has no ? and no #; remove what begins with it" if parts.query or parts.fragment else ""

@@ -87,6 +87,8 @@ def _written_out(value: Any) -> Any:
 
 
 def _in_own_words(text: str) -> str:
+    """Return a message about a reference as its author wrote the reference."""
+    text = text.replace(repr(_OWN)[1:-1], _OWN)  # as it stands in quoted text
     if _OWN not in text:
         return text
     return text.replace(f"{{{{tasks.{_OWN}.output", "{{task").replace("but output", "but task").replace(_OWN, "task")
