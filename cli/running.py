@@ -135,18 +135,20 @@ def _check_has_log(workflow: str | None, params: Mapping[str, Any], folders: tup
 
 
 def _check_is_log(events: Any) -> None:
-    """Refuse a log that is not there before anything else is done.
+    """Refuse a log that is not there, or a server that can't be asked, before anything else is done.
 
     Raises:
         EventsError: there is nothing that could be one.
     """
+    from ..events.backends import is_local
     from ..schema.errors import EventsError
 
-    if "://" not in str(events) and not os.path.exists(str(events)):
+    if not is_local(str(events)) or not os.path.exists(str(events)):
         from ..events.open import open_events
 
         open_events(str(events))
-        raise EventsError(f"there is no event log {events}")
+        if is_local(str(events)):
+            raise EventsError(f"there is no event log {events}")
 
 
 def _prepared(options: Mapping[str, Any]) -> tuple[Job, OwnCode]:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
+import subprocess
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape, quoteattr
@@ -78,6 +81,7 @@ class Splunk:
         now: float | None = None,
         indexes: Sequence[str] = ("main",),
         version: str = "9.4.1",
+        tls: Path | None = None,
     ) -> None:
         """Hold events.
 
@@ -86,13 +90,14 @@ class Splunk:
             now: the server's clock; by default the latest arrival.
             indexes: those that the user may search.
             version: what it says of itself: from 9.0.2 on the SDK uses version 2 of the API.
+            tls: a folder for a certificate that it signs itself; without one it speaks plain HTTP.
         """
         self.events = [_event(number, event) for number, event in enumerate(events)]
         self.events.sort(key=lambda event: event["_time"])
         self.times = [event["_time"] for event in self.events]
         self.now = now if now is not None else max((e["_indextime"] for e in self.events), default=time.time())
         self.indexes, self.version = tuple(indexes), version
-        self.faults = Faults()
+        self.faults, self.tls = Faults(), tls
         self.jobs: dict[str, SearchJob] = {}
         self.requests: list[str] = []
         self.running, self.most = 0, 0
@@ -106,8 +111,18 @@ class Splunk:
         class Handler(_Handler):
             splunk = server
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Quiet(ThreadingHTTPServer):
+            def handle_error(self, *_: Any) -> None:
+                """A client that goes away, or does not trust it, is nothing to print."""
+
+        self._server = Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if self.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(_certificate(self.tls))
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self._server.server_address[1]
         self.open.set()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -150,6 +165,16 @@ class Splunk:
         if found := re.fullmatch(r"([+-]\d+)([smhdw])", given):
             return self.now + int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[found[2]]
         raise SplError(f"Invalid time modifier '{given}'.")
+
+
+def _certificate(folder: Path) -> Path:
+    """Write a key and a certificate for 127.0.0.1 into one file."""
+    made = folder / "cert.pem"
+    ask = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=stand-in"
+    ask += f" -addext subjectAltName=IP:127.0.0.1 -keyout {folder}/key.pem -out {made}"
+    subprocess.run(ask.split(), check=True, capture_output=True)
+    made.write_text(made.read_text() + (folder / "key.pem").read_text())
+    return made
 
 
 def _event(number: int, given: Row) -> Row:

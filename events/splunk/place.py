@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ FORM = "splunk://HOST[:8089][/APP]?index=main&earliest=-24h"
 ENVIRONMENT = "set SPLUNK_TOKEN, or SPLUNK_USERNAME and SPLUNK_PASSWORD, or SPLUNK_SESSION_KEY"
 """Where credentials come from."""
 
+_SECRET = re.compile(r"[?&](?:token|session_?key|user|username|pass|password|key)=", re.IGNORECASE)
+
 _PARTS: dict[str, type[Fields] | type[Limits]] = {"fields": Fields, "limits": Limits}
 
 
@@ -33,18 +36,18 @@ def of_url(location: str) -> SplunkSource:
     """Return what a URL says.
 
     Raises:
-        EventsError: it holds a password, or has problems; all of them are listed.
+        EventsError: it holds a secret, or has problems; all of them are listed.
     """
+    if "@" in location.partition("://")[2].partition("/")[0].partition("?")[0] or _SECRET.search(location):
+        raise EventsError(
+            "a location in Splunk holds no user and no secret, since it stands in plans, checkpoints and traces: "
+            f"{ENVIRONMENT}"
+        )
     try:
         parts = urlsplit(location)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise EventsError(f"{location!r} is no location in Splunk: {error}; write {FORM}") from None
-    if "@" in parts.netloc:
-        raise EventsError(
-            "a location in Splunk holds no user and no password, since it stands in plans, checkpoints and traces: "
-            f"{ENVIRONMENT}"
-        )
     data: dict[str, Any] = {"host": host or ""}
     if port is not None:
         data["port"] = port

@@ -40,6 +40,9 @@ EVENTFUL = (
 FOCUS = "of_focus"
 """Key of a finding's numbers: by name of what the question is about, how many of the events are its, of how many."""
 
+SEARCHES = "searches"
+"""Key of a finding's numbers, and of a report's figures: the searches of a server that gave its evidence."""
+
 NEAR = 900.0
 """Seconds within which a new kind of message is held to belong to a fault's beginning."""
 
@@ -149,6 +152,8 @@ def _merged(group: Sequence[Finding]) -> Finding:
     causes = [other for other in others if other.kind == "likely_cause"]
     lines = dict.fromkeys(line for finding in [*causes, main, *others] for line in finding.evidence)
     numbers = {name: value for finding in reversed(group) for name, value in finding.numbers.items()}
+    if SEARCHES in numbers:
+        numbers[SEARCHES] = list(dict.fromkeys(sid for f in group for sid in f.numbers.get(SEARCHES, ())))
     return main.model_copy(
         update={
             "detail": " ".join(part for part in details if part),

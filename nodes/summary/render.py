@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ...schema.results import Finding
-from .merge import FOCUS, is_about
+from .merge import FOCUS, SEARCHES, is_about
 from .text import clean, sentence, shorten
 from .views import View, json_native
 
@@ -240,9 +240,20 @@ def _findings(findings: Sequence[Finding], lead: str) -> list[str]:
             lines.append(f"   {clean(detail, 500)}")
         shown = 3 if number == 1 else 2 if number <= 4 else 1
         lines += [f"   > {clean(line, 180)}" for line in finding.evidence[:shown]]
+        lines += _jobs(finding)
     if len(findings) > FINDINGS:
         lines.append(f"… and {len(findings) - FINDINGS} more findings; the full report has them.")
     return lines
+
+
+def _jobs(finding: Finding) -> list[str]:
+    """Return a line with the searches of a server that gave a finding's evidence, if there are any."""
+    sids = finding.numbers.get(SEARCHES)
+    if not isinstance(sids, list) or not sids:
+        return []
+    more = f" and {len(sids) - 2} more" if len(sids) > 2 else ""
+    named = ", ".join(clean(str(sid), 60) for sid in sids[:2])
+    return [f"   from search job{'s' if len(sids) > 1 else ''} {named}{more}"]
 
 
 def _outputs(tasks: Sequence[View]) -> list[str]:

@@ -77,7 +77,7 @@ def test_counts_over_time(pair: Pair, bucket_s: float) -> None:
 @pytest.mark.parametrize("of", ["duration_ms", "delay_s", "gap_s"])
 @pytest.mark.parametrize("by", [[], ["host"], ["sourcetype", "level"]], ids=str)
 def test_quantiles(pair: Pair, of: Any, by: list[Any], where: Where | None) -> None:
-    """All but the percentiles are the same; these are values that occur, where DuckDB's lie between two."""
+    """All but the percentiles are the same; of these see below."""
     file, splunk = pair.file.quantiles(of, by, where=where), pair.splunk.quantiles(of, by, where=where)
     assert [[row[name] for name in (*by, "events")] for row in splunk] == [
         [row[name] for name in (*by, "events")] for row in file
@@ -85,8 +85,17 @@ def test_quantiles(pair: Pair, of: Any, by: list[Any], where: Where | None) -> N
     for ours, theirs in zip(splunk, file, strict=True):
         for name in ("min", "max", "sum"):
             assert ours[name] == pytest.approx(theirs[name], abs=2e-5)
-        if ours["events"] > 500:
-            assert [ours["p50"], ours["p95"]] == [pytest.approx(theirs[p], rel=0.05, abs=0.01) for p in ("p50", "p95")]
+        assert ours["min"] <= ours["p50"] <= ours["p95"] <= ours["p99"] <= ours["max"]
+
+
+@pytest.mark.parametrize("by", [[], ["host"]], ids=str)
+def test_percentiles_are_values_that_occur(pair: Pair, by: list[Any]) -> None:
+    """Each is the value of the nearest rank, as Splunk says of up to 1,000 different values."""
+    taken = [event for event in pair.file.sample(limit=100_000) if event["duration_ms"] is not None]
+    for row in pair.splunk.quantiles("duration_ms", by):
+        mine = sorted(e["duration_ms"] for e in taken if all(e[name] == row[name] for name in by))
+        for name, percent in (("p50", 50), ("p95", 95), ("p99", 99)):
+            assert row[name] == mine[-(-percent * len(mine) // 100) - 1]
 
 
 @pytest.mark.parametrize("where", WHERES, ids=str)
@@ -142,7 +151,7 @@ def test_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 NASTY = "\"'`|[]()*?%_\\$&=<>,;:!~^#@{}\t\n\0 \u00e9\u20ac\U0001f600aA0-./"
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     hosts=st.lists(st.text(NASTY, min_size=1, max_size=8).map(str.strip).filter(bool), min_size=1, max_size=4),
     asked=st.text(NASTY, max_size=6),
@@ -174,7 +183,7 @@ def test_no_text_leaves_its_place(pair: Pair, hosts: list[str], asked: str, leve
         }
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     where=st.builds(
         Where,

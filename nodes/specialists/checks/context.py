@@ -9,7 +9,8 @@ A check's `task.input` is an object with
                  is looked at; events before `start` serve as history, and what was over before it is not reported.
 
 and the thresholds that the check documents. Every report bears what was read of the log under `stats["read"]`, a
-`Reading`; see `reading.py`.
+`Reading`; see `reading.py`. Where a server runs the searches, the report names them under `stats["searches"]`, and a
+finding those that gave its evidence under `numbers["searches"]`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from typing import Any
 
 from ....events.ending import coming
 from ....events.protocol import EventStore, StoreInfo, Where
+from ....events.searches import Search, noting
 from ....schema.plan import Task
 from ....schema.results import CheckReport, Finding, TaskResult
 from ...held import LOG
 from ...specialist import Specialist, specialist
+from ...summary.merge import SEARCHES
 from ...summary.reading import READ, Asked
 from .reading import reading
-from .wording import iso, seconds
+from .wording import clean, iso, seconds
 
 _FOCUS = ("host", "source", "sourcetype")
 
@@ -173,6 +176,11 @@ def check(
 
     def decorate(look: Callable[[Context], CheckReport]) -> Specialist:
         def work(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
+            with noting() as searches:
+                report = looked_at(task, results)
+            return with_searches(report, searches) if searches else report
+
+        def looked_at(task: Task, results: Mapping[str, TaskResult]) -> CheckReport:
             context = open_context(name, task.input, results)
             if context.info.events < min_events or context.info.start is None:
                 return context.not_applicable(too_few(context.info.events, min_events))
@@ -183,6 +191,23 @@ def check(
         return replace(specialist(name, description=description)(work), held={"events": LOG})
 
     return decorate
+
+
+def with_searches(report: CheckReport, searches: Sequence[Search]) -> CheckReport:
+    """Return a report with the searches that a server ran for it, each finding with those that gave its examples."""
+    places = {place: search.sid for search in searches for place in search.places if search.sid}
+    findings = []
+    for finding in report.findings:
+        sids = [sid for line in finding.evidence if (sid := places.get(line.partition(": ")[0]))]
+        numbers = {**finding.numbers, SEARCHES: list(dict.fromkeys(sids))} if sids else finding.numbers
+        findings.append(finding.model_copy(update={"numbers": numbers}))
+    told = {search.sid or search.text: search.to_json() for search in searches}
+    stats = {**report.stats, SEARCHES: list(told.values())}
+    notes = dict.fromkeys(clean(note, 200) for search in searches for note in search.notes)
+    if notes and isinstance(read := stats.get(READ), Mapping):
+        more = [{"text": note, "files": 1} for note in list(notes)[:4]]
+        stats[READ] = {**read, "notes": [*read.get("notes", ()), *more]}
+    return report.model_copy(update={"findings": tuple(findings), "stats": stats})
 
 
 def too_few(events: int, needed: int) -> str:

@@ -12,8 +12,10 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 
+from ....events.duckdb_store import DuckDBStore
 from ....events.open import open_events
 from ....events.protocol import EventStore
+from ....schema.errors import EventsError
 from ....schema.plan import Task
 from ....schema.results import TaskResult
 from ...call import in_thread
@@ -52,9 +54,15 @@ class Notebook:
         """Return an empty notebook about the log at a path.
 
         Raises:
-            EventsError: there is no log.
+            EventsError: there is no log, or it is in no database of this process.
         """
-        return cls(await in_thread(lambda: open_events(path), name="fanwise-events"))
+        store: EventStore = await in_thread(lambda: open_events(path), name="fanwise-events")
+        if not isinstance(store, DuckDBStore):
+            raise EventsError(
+                f"{path!r} is asked on its own server, which takes no SQL: use the checks and workflows (health_check, "
+                "missing_data, performance), or give the analyst an export as a file"
+            )
+        return cls(store)
 
     async def query(self, sql: str) -> tuple[int, Rows]:
         """Run a query and note it, failed ones too; return its number, from 1, in the order in which they were asked.
