@@ -1,7 +1,7 @@
 """A plan over three servers, one of them killed midway: does it finish, with nothing lost and little done twice?
 
-Each server is a real one (`langgraph dev`) in a process of its own, which writes down what it begins and ends. Exit code
-1 where something was lost, or was begun twice that need not have been.
+Each server is a real one (`langgraph dev`) in a process of its own, which writes down what it begins and ends. Exit
+code 1 where something was lost, or was begun twice that need not have been.
 """
 
 from __future__ import annotations

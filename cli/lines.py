@@ -66,6 +66,9 @@ class Lines:
             self._step(event, f"waits for a person{_WHY.get(str(event.get('review')), '')}")
         elif kind == "pool_changed":
             self._say(limited(str(event.get("pool")), event.get("limit"), str(event.get("why") or "")))
+        elif kind == "deployment_changed":
+            why = f"left out: {clean(str(event.get('why')), 200)}"
+            self._say(f"{clean(str(event.get('url')), 120)}: {'given work again' if event.get('live') else why}")
         elif kind == "budget_used":
             self._say(f"{clean(progress.over_budget, 400)}: what runs ends, nothing more starts")
         elif kind == "round_started":
