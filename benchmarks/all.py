@@ -19,6 +19,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "overlap": ([], ["--quick"]),
     "model_faults": ([], ["--quick"]),
     "tracing": ([], ["--quick"]),
+    "remote": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
 }
 """By name: the arguments of the full version and of the quick one."""
