@@ -139,17 +139,18 @@ async def guarded(name: str, call: Any, timeout_s: float) -> Any:
 
 def texts_of(result: CallToolResult) -> list[str]:
     """Return the texts of a result, its other content left out."""
-    found = (
-        getattr(item, "text", None) or getattr(getattr(item, "resource", None), "text", None) for item in result.content
-    )
-    return [text for text in found if isinstance(text, str)]
+    return [text for text in map(_text, result.content) if text is not None]
+
+
+def _text(item: Any) -> str | None:
+    """Return the text of a part of a result, or of the resource in it."""
+    text = getattr(item, "text", None)
+    text = getattr(getattr(item, "resource", None), "text", None) if text is None else text
+    return text if isinstance(text, str) else None
 
 
 def result_text(result: CallToolResult) -> str:
     """Return the text of a result; other content is named in its place."""
-    parts = []
-    for item in result.content:
-        text = getattr(item, "text", None) or getattr(getattr(item, "resource", None), "text", None)
-        parts.append(text if isinstance(text, str) else f"[{item.type}]")
-    whole = "\n".join(parts)
+    texts = ((_text(item), item.type) for item in result.content)
+    whole = "\n".join(f"[{kind}]" if text is None else text for text, kind in texts)
     return whole if len(whole) <= RESULT_CHARS else f"{whole[:RESULT_CHARS]}\n[... more was left out]"

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ..schema.errors import FanwiseError
-from .servers import Server
+from .servers import Server, hidden
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -75,6 +75,7 @@ async def _session(name: str, server: Server) -> AsyncIterator[ClientSession]:
     """Connect one server. What it writes to its standard error is kept for the message, should it fail."""
     from mcp import ClientSession
 
+    written = server.model_dump()
     try:
         server = server.expanded()
     except FanwiseError as error:
@@ -93,7 +94,8 @@ async def _session(name: str, server: Server) -> AsyncIterator[ClientSession]:
         except BaseException as error:
             if ready or _is_cancelled() or isinstance(error, asyncio.CancelledError):
                 raise
-            raise ServerError(f"MCP server {name!r}: {_not_there(server, error)}{_last_words(said)}") from error
+            why = f"{_not_there(server, error)}{_last_words(said)}"
+            raise ServerError(hidden(f"MCP server {name!r}: {why}", written)) from error
 
 
 @asynccontextmanager
