@@ -189,6 +189,17 @@ def test_the_work_of_a_dead_server_goes_to_another(one: AgentServer, two: AgentS
     assert {second[f"again-{task['id']}"]["output"]["by"] for task in tasks} == {"back", "two"}
 
 
+def test_a_server_that_hangs_is_left_out(one: AgentServer, two: AgentServer) -> None:
+    """It takes connections, and says nothing more."""
+    one.work_s = 30
+    for kind in ("GET /stream", "GET /runs", "GET /ok"):
+        one.always[kind] = Fault(0, wait_s=4)
+    tasks = [{**TASK, "id": f"t{n}", "retry": {"max_attempts": 1}} for n in range(2)]
+    found, events = asyncio.run(ran([far(one, two, request_timeout_s=0.5)], *tasks))
+    assert {found[task["id"]]["output"]["by"] for task in tasks} == {"two"}
+    assert told(events, "deployment_changed")[0]["why"] == "no answer within 2 s"
+
+
 def test_all_dead_names_each(one: AgentServer) -> None:
     one.die()
     result, _ = run_one(far(one, NOWHERE), {**TASK, "retry": {"max_attempts": 1}})
