@@ -147,8 +147,9 @@ file = click.Path(exists=True, dir_okay=False, resolve_path=True)
 events_option = click.option(
     "--events",
     type=log_path,
-    metavar="PATH",
-    help="The event log that is asked about: a file, a folder, or a file *.events.yaml that says where events are.",
+    metavar="PATH|URL",
+    help="The event log that is asked about: a file, a folder, splunk://HOST?index=NAME, or a file *.events.yaml that "
+    "says where events are.",
 )
 
 setup_options = stack(
