@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from fanwise.events.duckdb_store import DuckDBStore
 from fanwise.events.ending import STOP, Stop, Stopped
+from fanwise.events.layouts import COLUMNS
 from fanwise.events.open import open_events
 from fanwise.events.sample import write_sample
 from fanwise.nodes.router import route
@@ -38,10 +40,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("log")
     write_sample(folder / "shop")
     path = folder / "log.jsonl"
-    with path.open("w") as out:
-        for event in open_events(str(folder / "shop")).sample(limit=10**6)[::EVERY]:
-            kept = {key: value for key, value in event.items() if value is not None}
-            out.write(json.dumps({key: kept[key] for key in kept if key not in ("raw", "file", "line")}) + "\n")
+    names = {name: f"iso({name})" if kind == "TIMESTAMP" else f'"{name}"' for name, kind in COLUMNS.items()}
+    store = open_events(str(folder / "shop"))
+    assert isinstance(store, DuckDBStore)
+    with store.cursor() as cursor, path.open("w") as out:
+        rows = cursor.execute(f"SELECT {', '.join(names.values())} FROM events ORDER BY ts, id").fetchall()
+        for row in rows[::EVERY]:
+            event = dict(zip(names, row, strict=True))
+            out.write(json.dumps({name: value for name, value in event.items() if value is not None}) + "\n")
     return path
 
 
@@ -144,10 +150,10 @@ def test_records_in_pages_give_the_findings_of_the_file(
 
 @pytest.mark.parametrize(("tool", "more"), [("read_lines", BY_CURSOR), ("tail", {})])
 def test_lines_give_the_findings_of_the_file(
-    tmp_path: Path, log: Path, tool: str, more: dict[str, Any], expected: dict[str, list[Any]]
+    tmp_path: Path, log: Path, http: dict[str, Any], tool: str, more: dict[str, Any], expected: dict[str, list[Any]]
 ) -> None:
-    """Over stdio: JSON in a text, by cursor; and a log's lines as they stand. No path of a file is in the evidence."""
-    location = source(tmp_path, stdio(log), tool, **more)
+    """JSON in a text, by cursor; over stdio, a log's lines as they stand. No path of a file is in the evidence."""
+    location = source(tmp_path, at(http) if more else stdio(log), tool, **more)
     found = ask(location, REQUESTS[1])
     assert told(found) == expected[REQUESTS[1]]
     assert all(line.startswith(tool) for item in found.findings for line in item.evidence)
