@@ -25,8 +25,9 @@ dev: $(VENV)/.dev
 	$(BIN)/fanwise sample $(DEMO)/events
 	$(BIN)/langgraph dev --no-browser --n-jobs-per-worker 10 --port $(PORT)
 
+# Servers, browsers and terminals can be late on a busy machine: what fails is tried once more, and told as a rerun.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal --reruns 1
 
 check: $(VENV)/.dev .ns/fanwise
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thorough import examples
 
 from fanwise.events import open as opening
 from fanwise.events.open import open_events
@@ -187,7 +188,7 @@ _PIECES = st.sampled_from(
 _TEXT = st.lists(st.one_of(_PIECES, st.text(max_size=20)), max_size=12).map("\n".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(_TEXT, _TEXT.map(lambda text: LINE + text)))
 def test_any_text_is_accounted_for(tmp_path: Path, text: str) -> None:
     """Whatever a file holds: each line is counted once, or the file is refused with `EventsError`."""
@@ -205,7 +206,7 @@ def test_any_text_is_accounted_for(tmp_path: Path, text: str) -> None:
     assert info.events == file.parsed > 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     """Bytes at random never raise anything but `EventsError`."""

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
+from thorough import examples
 
 from fanwise.graph import build_graph, specialist
 from fanwise.state import Task, TaskResult
@@ -91,7 +92,7 @@ class Meter:
         self.now -= 1
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans(), st.sampled_from([2, 5, 250]), st.booleans())
 def test_every_task_ends_as_the_reference_says(plan: dict[str, Any], batch_size: int, saved: bool) -> None:
     """Statuses, attempts, outputs, the run's status and the limit hold for any plan, schedule and batching."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import examples
 
 from fanwise.graph import arun, explain, specialist
 from fanwise.graph.gates import SHARED
@@ -254,7 +255,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     return {"tasks": tasks, "config": {"max_parallel": draw(st.integers(1, 3)), "pools": {"p": 1}}}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20, 200), deadline=None)
 @given(plans())
 def test_a_play_ends_as_the_graph_does(given_plan: dict[str, Any]) -> None:
     """The same tasks succeed, fail and are skipped."""

@@ -16,6 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, TypeAdapter
+from thorough import examples
 from typing_extensions import TypedDict
 
 from fanwise.graph import build_graph, specialist
@@ -27,7 +28,7 @@ Go = Callable[[Any], Any]
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
 
 
-SEEDS = 3 if os.environ.get("FANWISE_TEST_DURABILITY") else 25
+SEEDS = 3 if os.environ.get("FANWISE_TEST_DURABILITY") else examples(6, 25)
 """Of each random test; the suite is run once more for each durability, where a few will do."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import examples
 
 from fanwise.reducers.aggregation import Branch, Done, Fail, Nothing, Take, Wait, verdict
 from fanwise.reducers.combining import CombineError, combined
@@ -57,7 +58,7 @@ def outcome(said: Any) -> Any:
     return type(said)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(150, 1000))
 @given(st.data(), branches, votes)
 def test_a_decided_vote_never_changes(data: st.DataObject, them: list[Branch], spec: Aggregate) -> None:
     """Results come in any order; from the first decision on every further one says the same."""
@@ -73,7 +74,7 @@ def test_a_decided_vote_never_changes(data: st.DataObject, them: list[Branch], s
     assert decided and all(one == decided[-1] for one in decided)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100, 500))
 @given(st.data(), branches, st.one_of(votes, counted))
 def test_the_order_of_arrival_makes_no_difference(data: st.DataObject, them: list[Branch], spec: Aggregate) -> None:
     """With all results there, the outcome is the same to the letter, whichever came first."""
@@ -82,7 +83,7 @@ def test_the_order_of_arrival_makes_no_difference(data: st.DataObject, them: lis
     assert verdict(spec, them, shuffled) == verdict(spec, them, results)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100, 500))
 @given(st.data(), branches, counted)
 def test_enough_successes_stay_enough(data: st.DataObject, them: list[Branch], spec: Aggregate) -> None:
     """Whoever counts successes never takes a decision back."""

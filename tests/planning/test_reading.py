@@ -53,12 +53,12 @@ def test_stream_and_reader_take_any_text(text: str) -> None:
 def test_a_long_answer_is_read_in_time_that_grows_with_it() -> None:
     """A long one in pieces of four characters, with one text that is half of it."""
     text = json.dumps({"tasks": [{"id": n, "description": "x" * 100} for n in range(1_000)] + [{"id": "y" * 130_000}]})
-    stream, count, begun = TaskStream(), 0, time.perf_counter()
+    stream, count, begun = TaskStream(), 0, time.process_time()
     for place in range(0, len(text) + 4, 4):
         count += len(stream.feed(text[:place]))
 
     assert count == 1_001
-    assert time.perf_counter() - begun < 20  # cutting the text is what takes the time here
+    assert time.process_time() - begun < 20  # cutting the text is what takes the time here
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_large_knots_are_broken_too() -> None:
     """A dense knot of many tasks: at most the dependencies that point forward."""
     names = [str(n) for n in range(25)]
     graph = {name: [other for other in names if other != name] for name in names}
-    begun = time.perf_counter()
+    begun = time.process_time()
     edges, lost = broken_cycles(graph, set())
 
     assert lost == [] and len(edges) == 25 * 24 / 2
-    assert time.perf_counter() - begun < 30
+    assert time.process_time() - begun < 30

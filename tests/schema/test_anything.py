@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from thorough import examples
 
 from fanwise.schema.aggregate import Aggregate
 from fanwise.schema.plan import Task
@@ -64,7 +65,7 @@ plans = objects(
     Plan,
     more={"tasks": st.lists(some_tasks, max_size=4), "config": objects(PlanConfig, more={"retry": retries})},
 )
-quick = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=examples(100, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @quick

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import examples
 
 from fanwise.schema.cycles import find_cycles
 from fanwise.state import Plan, PlanError
@@ -25,7 +26,7 @@ def plan_of(graph: list[list[int]], order: list[int]) -> dict[str, Any]:
     return {"tasks": [{"id": f"t{n}", "specialist": "wait", "depends_on": [f"t{m}" for m in graph[n]]} for n in order]}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50, 500), deadline=None)
 @given(st.data())
 def test_random_dags_are_accepted(data: st.DataObject) -> None:
     """A graph without a cycle is a plan, in whatever order its tasks are written."""
@@ -35,7 +36,7 @@ def test_random_dags_are_accepted(data: st.DataObject) -> None:
     assert len(Plan.model_validate(plan_of(graph, list(order))).tasks) == len(graph)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 500), deadline=None)
 @given(st.data())
 def test_added_cycle_is_named_truly(data: st.DataObject) -> None:
     """With a way back added to a chain, the refusal writes out a cycle whose every step is a dependency of the plan."""

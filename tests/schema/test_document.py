@@ -188,7 +188,7 @@ def test_large_files_are_read_quickly() -> None:
     tasks[5_000]["depends_on"] = ["t4999x"]
     text = json.dumps({"tasks": tasks}, indent=1)
     for format in ("json", "yaml"):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(PlanError, match="unknown dependency 't4999x'; did you mean 't4999'"):
             Plan.from_document(read_document(text, format=format))  # type: ignore[arg-type]  # a plain str in this loop
-        assert time.perf_counter() - start < 6
+        assert time.process_time() - start < 6

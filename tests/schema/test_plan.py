@@ -239,7 +239,7 @@ def test_large_plans_are_validated_quickly(mistake: str) -> None:
         return [f"t{n * n % 97 % n}", f"t{n // 2}", f"t{n - 1}"] if n else []
 
     data = tasks(*({"id": f"t{n}", "input": {"rows": [n]}, "depends_on": needs(n)} for n in range(10_000)))
-    start = time.perf_counter()
+    start = time.process_time()
     problems = 0
     try:
         Plan.model_validate(data)
@@ -247,20 +247,20 @@ def test_large_plans_are_validated_quickly(mistake: str) -> None:
         problems = len(error.problems)
 
     assert problems == {"none": 0, "unknown dependencies": 10_000, "many cycles": 5_000}[mistake]
-    assert time.perf_counter() - start < 30, "quadratic work takes minutes"
+    assert time.process_time() - start < 30, "quadratic work takes minutes"
 
 
 def test_long_names_do_not_make_the_search_for_near_ones_slow() -> None:
     """Among many long ids the nearest is not searched for: the known ones are listed instead, at once."""
     prefix = "a-rather-long-prefix/of-some-path/" * 5
     given = [{"id": f"{prefix}{n}"} for n in range(10_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     (message,) = refused(
         tasks(*given, {"id": "last", "depends_on": [f"{prefix}x"]}, max_parallel=1), context={"max_tasks": 10_001}
     )
 
     assert "; known ids: " in message
-    assert time.perf_counter() - start < 30, "quadratic work takes minutes"
+    assert time.process_time() - start < 30, "quadratic work takes minutes"
 
 
 def test_json_schema_describes_a_plan_file() -> None:

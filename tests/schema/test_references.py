@@ -270,10 +270,10 @@ def test_many_references_are_read_quickly() -> None:
         tasks.append(
             {"id": f"t.{n}", "specialist": "x", "depends_on": [before], "input": f"{{{{tasks.{before}.output}}}}"}
         )
-    begun = time.perf_counter()
+    begun = time.process_time()
     Plan.model_validate({"tasks": tasks})
-    assert time.perf_counter() - begun < 10
-    begun = time.perf_counter()
+    assert time.process_time() - begun < 10
+    begun = time.process_time()
     list(parts("{{tasks" + ".a" * 500_000 + "}}", {"a": 0}))
     list(parts("{{tasks.a" * 50_000, {"a": 0}))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

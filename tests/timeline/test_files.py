@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import examples
 from timeline_runs import attempt, made, result, sample, task
 
 from fanwise.schema.errors import RunError
@@ -59,7 +60,7 @@ def hostile(text: str) -> Any:
 PLAIN = Tags(page(hostile("plain"))).tags
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30, 200), deadline=None)
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=60) | st.just(HOSTILE))
 def test_any_text_comes_back_from_the_page_and_never_makes_a_tag(text: str) -> None:
     """Ids, titles, inputs, outputs, errors, the summary."""
@@ -71,7 +72,7 @@ def test_any_text_comes_back_from_the_page_and_never_makes_a_tag(text: str) -> N
     assert json.loads(row["output"]["text"]) == {"text": text}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30, 200), deadline=None)
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=60) | st.just(HOSTILE))
 def test_any_text_leaves_the_image_well_formed(text: str) -> None:
     """What XML forbids is replaced; nothing but the image's own elements is in it."""
