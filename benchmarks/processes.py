@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import ROOT, options, table
@@ -64,7 +65,10 @@ async def measure(trial: Trial, kills: int, at_once: int, tasks: int) -> int:
     began = time.monotonic()
     async with trial:
         await play(trial, kills, at_once, tasks)
-        trial.told.append(f"{len(trial.kills)} kills in {time.monotonic() - began:.0f} s, the others in these steps:")
+        trial.told.append(
+            f"{len(trial.kills)} kills in {time.monotonic() - began:.0f} s, the others in the steps below"
+        )
+        trial.told.append(pauses_told(trial.pauses))
         trial.told.append(await cancelled_elsewhere(trial))
         trial.told.append(await answered_elsewhere(trial))
         for run in trial.runs:
@@ -74,6 +78,12 @@ async def measure(trial: Trial, kills: int, at_once: int, tasks: int) -> int:
     return 1 if trial.wrong else 0
 
 
+def pauses_told(pauses: Sequence[float]) -> str:
+    """Return in words how long runs stood still."""
+    seconds = f"median {statistics.median(pauses):.1f}, most {max(pauses):.1f}" if pauses else "none"
+    return f"runs that these hit: {len(pauses)}; seconds until another process went on: {seconds}"
+
+
 def print_seen(trial: Trial) -> None:
     """Print the table, and what there is to be said of it."""
     begun = sum(len(known) for known in trial.notes.executions.values())
@@ -81,9 +91,7 @@ def print_seen(trial: Trial) -> None:
     head = ["processes", "kills", "runs", "tasks", "executions", "done again", "saved and done again", "lost"]
     counts = len(trial.servers.all), len(trial.kills), len(trial.runs), trial.count
     table(head, [(*counts, begun, trial.notes.again, twice, trial.lost)])
-    pauses, lags, streams = trial.pauses, trial.unsaved, trial.streams
-    print(f"runs that a kill hit: {len(pauses)}; seconds until another process went on: ", end="")
-    print(f"median {statistics.median(pauses):.1f}, most {max(pauses):.1f}" if pauses else "none")
+    lags, streams = trial.unsaved, trial.streams
     print(f"ended and not saved when the process died: {len(lags)} tasks", end="")
     print(f", which had ended at most {max(lags) * 1000:.0f} ms before" if lags else "")
     print(f"streams over a process that lived: {streams.lived}, of these went on: {streams.went_on}; ", end="")
@@ -103,9 +111,7 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, help="in a plan (40; with --quick 20)")
     parser.add_argument("--at-once", type=int, default=4, help="runs that are under way (4)")
     parser.add_argument("--lease", type=int, default=6, help="seconds after which a run of a dead process is free (6)")
-    parser.add_argument(
-        "--durability", choices=("sync", "async", "exit"), help="of the runs (the server's default: async)"
-    )
+    parser.add_argument("--durability", choices=("sync", "async"), help="of the runs (the server's default: async)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".fanwise" / "benchmarks", help="where environments are")
     parser.add_argument("--keep", action="store_true", help="keep the folder with notes and logs")

@@ -64,10 +64,7 @@ def reviewed_plan(run: str) -> dict[str, Any]:
     """Return a plan with a task that a person has to let through, some before and some after it."""
     before = [_task(f"b{index}", {"run": run, "seconds": 0.2}, []) for index in range(4)]
     asked = _task("asked", {"run": run, "seconds": 0.3}, [task["id"] for task in before])
-    after = [
-        _task(f"a{index}", {"run": run, "seconds": 1.0}, [f"a{index - 1}"] if index else ["asked"])
-        for index in range(3)
-    ]
+    after = [_task("a0", {"run": run, "seconds": 1.5}, ["asked"]), _task("a1", {"run": run, "seconds": 0.2}, ["a0"])]
     return {"name": run, "tasks": [*before, {**asked, "review": "before"}, *after]}
 
 
