@@ -22,8 +22,10 @@ from ..schema.policy import PlanConfig
 from ..schema.references import has_references
 from ..schema.words import shown
 from ..state import RunContext, State
+from .call import in_thread
 from .conversation import with_request
 from .costs import NO_COSTS, Costs
+from .deadline import DeadlineCame, within
 from .fitting import fitted, unknown_tasks
 from .review import moment
 from .router import Route, route
@@ -113,10 +115,10 @@ class Planner:
         """
         context, begun, state = context or RunContext(), self.clock(), with_request(state)
         if self.model is None or state.get("plan") or state.get("workflow") or not _asks(state):
-            chosen = await asyncio.to_thread(self._given, state, context)
+            chosen = await in_thread(lambda: self._given(state, context), name="fanwise-planner")
         else:
             kept = store if context.cache_plan else None
-            chosen = await self._by_model(self.model, state, context, kept, on_task)
+            chosen = await self._by_model(self.model, state, context, kept, on_task, begun)
         return await asyncio.to_thread(self._start, chosen, context, run_id, begun)
 
     def config(self, context: RunContext | None) -> PlanConfig:
@@ -156,11 +158,25 @@ class Planner:
         }
 
     async def _by_model(
-        self, model: ModelPlanner, state: State, context: RunContext, store: BaseStore | None, on_task: OnTask | None
+        self,
+        model: ModelPlanner,
+        state: State,
+        context: RunContext,
+        store: BaseStore | None,
+        on_task: OnTask | None,
+        begun: float,
     ) -> Chosen:
         """Return the plan that a model makes of the request; where it makes none, what rules make of it."""
         request, params = state.get("request") or "", given_params(state, context)
-        planned = await self._planned(model, request, params, context, store, on_task)
+        seconds = self.config(context).deadline_s
+        until = context.deadline_at if seconds is None else begun + seconds
+        try:
+            async with within(until, self.clock):
+                planned = await self._planned(model, request, params, context, store, on_task)
+        except DeadlineCame:
+            raise FanwiseError(
+                "planning failed: the run's deadline came first; give it more time (--deadline)"
+            ) from None
         unknown = model.unknown_usage
         why, usage, warnings = planned.why, planned.usage, (*planned.warnings, *([unknown] if unknown else ()))
         if planned.plan is not None:
@@ -170,7 +186,7 @@ class Planner:
             return Chosen(Plan(name="reply", request=request, tasks=()), why, warnings, usage, planned.reply)
         if not params.get("events"):
             raise _no_plan(planned)
-        ruled = await asyncio.to_thread(self._given, state, context)
+        ruled: Chosen = await in_thread(lambda: self._given(state, context), name="fanwise-planner")
         return ruled._replace(warnings=[*warnings, *ruled.warnings], usage=usage)
 
     async def _planned(

@@ -12,6 +12,7 @@ from ..schema.errors import PlanError
 from ..schema.plan import Plan
 from ..schema.words import listed
 from ..state import RunContext, State
+from .deadline import DeadlineCame, within
 from .fitting import fitted, unknown_tasks
 from .planner import PLANNER, OnTask, given_params, known_seconds
 from .review import moment
@@ -76,7 +77,8 @@ class Replan:
         self._add_proposals(growth, results, over)
         if not growth.added and over is None and self.model is not None and not state.get("rounds_over"):
             rounds_left, params = plan.config.max_rounds - number, given_params(state, context)
-            await self._ask(self.model, growth, results, rounds_left, params, context, on_task)
+            until = state.get("deadline_at")
+            await self._ask(self.model, growth, results, rounds_left, params, context, on_task, until)
         handled = {key: _handled(result) for key, result in state["results"].items() if "proposal" in result}
         return self._update(state, growth, handled, over), growth.why
 
@@ -102,13 +104,27 @@ class Replan:
         params: Mapping[str, Any],
         context: RunContext | None,
         on_task: OnTask | None,
+        until: float | None,
     ) -> None:
         """Let the model see the results, and add what it asks for."""
         plan = growth.plan
         config, seconds = plan.config.model_dump(mode="json"), known_seconds(context)
-        more = await model.more(
-            plan.request, plan, results, rounds_left, on_task, params=params, config=config, known_seconds=seconds
-        )
+        try:
+            async with within(until, self.clock):
+                more = await model.more(
+                    plan.request,
+                    plan,
+                    results,
+                    rounds_left,
+                    on_task,
+                    params=params,
+                    config=config,
+                    known_seconds=seconds,
+                )
+        except DeadlineCame:
+            growth.why = "the run's deadline came before the model said whether there is more to do"
+            growth.warnings.append(growth.why)
+            return
         growth.why, growth.usage = more.why, more.usage
         growth.warnings += more.warnings
         tasks = [task.model_dump(mode="json", exclude_unset=True) for task in more.tasks]

@@ -22,7 +22,7 @@ from planning_graph import answer, graph_of, more
 from fanwise.graph import Propose, build_graph, specialist
 from fanwise.graph.again import edit, fork, retry
 from fanwise.graph.run import execute, report
-from fanwise.state import RunContext, Task
+from fanwise.state import FanwiseError, RunContext, Task
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
 
@@ -349,3 +349,20 @@ def test_a_run_that_is_killed_anywhere_goes_on(place: str, tmp_path: Path) -> No
     after = log.read_text().split()[len(before) :]
     finished = {"planning": [], "first": ["a"], "replanning": ["a", "b"], "second": ["a", "b"]}[place]
     assert not set(finished) & set(after)
+
+
+def test_the_deadline_cuts_planning() -> None:
+    """A model that takes too long is not waited for; in a later round, what is done stands."""
+
+    async def planned(script: Any, **context: Any) -> Any:
+        with OpenAIServer(script) as server:
+            graph = graph_of(server, checkpointer=InMemorySaver())
+            return await graph.ainvoke({"request": "do it"}, CONFIG, context=RunContext(**context))
+
+    with pytest.raises(FanwiseError, match=r"planning failed: the run's deadline came first"):
+        asyncio.run(planned([Say(answer(), wait_s=20)], deadline_s=0.3))
+    first = answer({"id": "a", "specialist": "wait"})
+    script = [Say(first), Say(more({"id": "b", "specialist": "wait"}), wait_s=20)]
+    out = asyncio.run(planned(script, deadline_s=1.5, max_rounds=2))
+    assert list(out["results"]) == ["a"] and out["status"] == "succeeded"
+    assert any("deadline came before the model said" in warning for warning in out["warnings"])
