@@ -21,6 +21,9 @@ SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "tracing": ([], ["--quick"]),
     "remote": ([], ["--quick"]),
     "chaos": (["--rounds", "50"], ["--rounds", "3"]),
+    "processes": ([], ["--quick"]),
+    "serving": ([], ["20", "10"]),
+    "mcp_checks": ([], ["--quick"]),
 }
 """By name: the arguments of the full version and of the quick one."""
 

@@ -90,7 +90,8 @@ def _make(place: Path, program: str) -> None:
         _call(uv, "pip", "install", "-q", "-p", python, *wanted)
     else:
         _call(program, "-m", "venv", str(place))
-        _call(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted)
+        quick = ["-q", "--disable-pip-version-check", "--no-compile"]  # most modules are never imported
+        _call(python, "-m", "pip", "install", *quick, *wanted)
 
 
 def _call(*command: str) -> None:
