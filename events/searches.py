@@ -6,7 +6,7 @@ that are read in this process note nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,10 +32,18 @@ class Search:
     """Where the events stand that it returned whole, as evidence names them: `file:line`."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a report shows it."""
-        told: dict[str, Any] = {"sid": self.sid, "search": self.text, "earliest": self.earliest, "latest": self.latest}
+        """Return it as a report shows it, but for its text."""
+        told: dict[str, Any] = {"sid": self.sid, "earliest": self.earliest, "latest": self.latest}
         told |= {"rows": self.rows, "seconds": round(self.seconds, 3)}
         return told | ({"notes": list(self.notes)} if self.notes else {})
+
+
+def told(searches: Iterable[Search]) -> list[dict[str, Any]]:
+    """Return searches as a report shows them: each text once, with its jobs, over which times they were."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for number, search in enumerate(searches):
+        found.setdefault(search.text, {}).setdefault(search.sid or str(number), search.to_json())
+    return [{"search": text, "jobs": list(jobs.values())} for text, jobs in found.items()]
 
 
 _noted: ContextVar[list[Search] | None] = ContextVar("fanwise_searches", default=None)

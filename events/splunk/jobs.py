@@ -59,7 +59,7 @@ class SplunkSearcher:
         """
         self._source, self._limits = source, source.limits
         try:
-            self._wire = Wire(self._limits.request_s, verify=source.verify, ca=ca)
+            self._wire = Wire(self._limits.request_s, tls=source.scheme == "https", verify=source.verify, ca=ca)
         except OSError as error:
             raise EventsError(f"the certificates in {ca!r} can't be used: {error}; give a PEM file") from error
         self._slots = threading.BoundedSemaphore(self._limits.jobs)

@@ -71,11 +71,12 @@ class Line:
 class Wire:
     """The handler that the SDK calls for each request; safe to use from many threads at once."""
 
-    def __init__(self, request_s: float, *, verify: bool = True, ca: str | None = None) -> None:
+    def __init__(self, request_s: float, *, tls: bool = True, verify: bool = True, ca: str | None = None) -> None:
         """Prepare connections.
 
         Args:
             request_s: seconds for a request, its answer included.
+            tls: whether the server speaks HTTPS.
             verify: whether a server on HTTPS has to prove who it is.
             ca: a file with the certificates that vouch for it, in place of the system's.
 
@@ -83,8 +84,8 @@ class Wire:
             OSError: the file can't be read, or holds no certificates.
         """
         self._request_s = request_s
-        self._tls = ssl.create_default_context(cafile=ca)
-        if not verify:
+        self._tls = ssl.create_default_context(cafile=ca) if tls else None
+        if self._tls is not None and not verify:
             self._tls.check_hostname = False
             self._tls.verify_mode = ssl.CERT_NONE
         self._here = threading.local()

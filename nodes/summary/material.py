@@ -13,6 +13,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from ...schema.results import Summary
 from ..untrusted import RULE, as_data, shortened
+from .merge import SEARCHES
 from .views import View, json_native, plan_tasks
 
 CHARS_PER_TOKEN = 3.0
@@ -101,8 +102,16 @@ def _part(task: View, task_id: str, asked: Mapping[str, Any]) -> Part:
     if task.fallback:
         told["note"] = "the output is the fallback's"
     if task.ok:
-        told["output"] = json_native(task.output)
+        told["output"] = _without_searches(json_native(task.output))
     return Part((task_id,), json.dumps(told, ensure_ascii=False, default=str))
+
+
+def _without_searches(output: Any) -> Any:
+    """Return a check's report without the text of its searches, which tell a reader of the results nothing."""
+    stats = output.get("stats") if isinstance(output, dict) else None
+    if not isinstance(stats, dict) or SEARCHES not in stats:
+        return output
+    return {**output, "stats": {name: value for name, value in stats.items() if name != SEARCHES}}
 
 
 def to_write(

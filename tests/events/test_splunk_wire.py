@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -315,3 +318,22 @@ def test_a_certificate_has_to_be_trusted(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv("SPLUNK_CA", str(tmp_path / "none.pem"))
         with pytest.raises(EventsError, match=r"the certificates in '.*none\.pem' can't be used"):
             open_events(server.location(scheme="https"))
+
+
+def test_an_interrupted_command_ends_its_jobs(server: Splunk, tmp_path: Path) -> None:
+    """Ctrl-C, and again to end at once, leaves nothing at work in Splunk."""
+    location = server.location()
+    open_events(location).info()
+    done = set(server.jobs)
+    server.requests.clear()
+    server.faults.seconds = 60
+    command = [sys.executable, "-c", "from fanwise.cli import main; main()", "ask", "Is it ok?", "--events", location]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        until(lambda: "status" in server.requests, 30)
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        while b"once more stops at once" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 130
+    until(lambda: all(job.cancelled for sid, job in server.jobs.items() if sid not in done))

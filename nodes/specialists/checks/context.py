@@ -22,7 +22,7 @@ from typing import Any
 
 from ....events.ending import coming
 from ....events.protocol import EventStore, StoreInfo, Where
-from ....events.searches import Search, noting
+from ....events.searches import Search, noting, told
 from ....schema.plan import Task
 from ....schema.results import CheckReport, Finding, TaskResult
 from ...held import LOG
@@ -201,8 +201,7 @@ def with_searches(report: CheckReport, searches: Sequence[Search]) -> CheckRepor
         sids = [sid for line in finding.evidence if (sid := places.get(line.partition(": ")[0]))]
         numbers = {**finding.numbers, SEARCHES: list(dict.fromkeys(sids))} if sids else finding.numbers
         findings.append(finding.model_copy(update={"numbers": numbers}))
-    told = {search.sid or search.text: search.to_json() for search in searches}
-    stats = {**report.stats, SEARCHES: list(told.values())}
+    stats = {**report.stats, SEARCHES: told(searches)}
     notes = dict.fromkeys(clean(note, 200) for search in searches for note in search.notes)
     if notes and isinstance(read := stats.get(READ), Mapping):
         more = [{"text": note, "files": 1} for note in list(notes)[:4]]
