@@ -38,7 +38,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Half a day of the shop."""
-    events = shop()
+    events = shop(rate=0.4)
     folder = write(events, tmp_path_factory.mktemp("log"))
     with pytest.MonkeyPatch.context() as patch, Splunk(map(as_splunk, events)) as server:
         patch.setenv("SPLUNK_TOKEN", TOKEN)
@@ -151,7 +151,7 @@ def test_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 NASTY = "\"'`|[]()*?%_\\$&=<>,;:!~^#@{}\t\n\0 \u00e9\u20ac\U0001f600aA0-./"
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     hosts=st.lists(st.text(NASTY, min_size=1, max_size=8).map(str.strip).filter(bool), min_size=1, max_size=4),
     asked=st.text(NASTY, max_size=6),
@@ -183,7 +183,7 @@ def test_no_text_leaves_its_place(pair: Pair, hosts: list[str], asked: str, leve
         }
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     where=st.builds(
         Where,

@@ -22,7 +22,7 @@ from fanwise.schema.plan import Task
 from fanwise.schema.results import CheckReport, Finding, TaskResult
 
 BY_NAME = {check.name: check for check in CHECKS}
-EVENTS = shop(rate=0.7)
+EVENTS = shop(rate=0.6)
 
 
 @pytest.fixture(scope="module")
