@@ -41,8 +41,10 @@ def python312() -> str:
     Raises:
         MissingError: there is none.
     """
-    kept = sorted(Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv").glob("versions/3.12.*/bin/python3.12"))
-    for found in (shutil.which("python3.12"), *map(str, kept), sys.executable):
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv").glob("versions/3.12.*/bin/python3.12")
+    uv = (home / ".local" / "share" / "uv" / "python").glob("cpython-3.12.*/bin/python3.12")
+    for found in (shutil.which("python3.12"), sys.executable, *map(str, [*sorted(pyenv), *sorted(uv)])):
         if found is not None and _runs_312(found):
             return found
     raise MissingError("needs Python 3.12 for aegra-api, which is not here")
