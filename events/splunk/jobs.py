@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
 from uuid import uuid4
 
 from splunklib.binding import HTTPError
 from splunklib.client import Job, Service
 
 from ...schema.errors import EventsError
-from ..ending import Stopped, go_on
-from .faults import is_busy, is_cut, told
+from ..ending import go_on
+from .faults import told
+from .patience import messages_of, patiently
 from .searcher import Found, Row
 from .source import SplunkSource
 from .wire import Line, Wire
@@ -36,11 +36,6 @@ LARGE = 20_000
 
 POLLS = (0.02, 1.0)
 """Seconds between looks at a job: the first, and the longest."""
-
-TRIES = 3
-"""How often a request is sent that gets no answer."""
-
-_T = TypeVar("_T")
 
 
 class SplunkSearcher:
@@ -88,10 +83,10 @@ class SplunkSearcher:
             with self._wire.stoppable() as line, self._wire.within(self._limits.request_s * 2), self._worded():
                 until = time.monotonic() + self._limits.request_s
                 if self._service.username:
-                    self._patiently(self._service.login, line, until)
+                    patiently(self._service.login, line, until)
                 # `server/info` is open to all, so that it says nothing about a token: whose it is does
-                self._patiently(lambda: self._service.disable_v2_api, line, until)
-                self._patiently(lambda: self._service.get("authentication/current-context"), line, until)
+                patiently(lambda: self._service.disable_v2_api, line, until)
+                patiently(lambda: self._service.get("authentication/current-context"), line, until)
             self._connected = True
 
     def search(self, spl: str, earliest: str, latest: str) -> Found:
@@ -157,18 +152,18 @@ class SplunkSearcher:
                 return create()
             return job
 
-        return self._patiently(create, line, until, once_more)
+        return patiently(create, line, until, once_more)
 
     def _wait(self, job: Job, line: Line, until: float) -> tuple[str, ...]:
         """Wait for a job's end; return what Splunk warned of."""
         pause, longest = POLLS
-        while not self._patiently(job.is_done, line, until):
+        while not patiently(job.is_done, line, until):
             if time.monotonic() >= until:
                 raise self._too_long(f"its job {job.sid} was still at work, or in Splunk's queue")
             line.wait(min(pause, max(0.0, until - time.monotonic())))
             pause = min(pause * 1.5, longest)
         content = job.state.content
-        messages = _messages(content.get("messages"))
+        messages = messages_of(content.get("messages"))
         if content.get("dispatchState") == "FAILED" or content.get("isFailed") == "1":
             said = "; ".join(text for kind, text in messages if kind in ("FATAL", "ERROR")) or "it does not say why"
             raise EventsError(f"Splunk could not run a search (job {job.sid}): {said}")
@@ -184,7 +179,7 @@ class SplunkSearcher:
                 f"a search has more than {limits.rows:,} rows (job {job.sid}): ask about a shorter time, or raise rows"
             )
         while (offset := len(rows)) < expected:
-            page = self._patiently(partial(self._page, job, offset), line, until)
+            page = patiently(partial(self._page, job, offset), line, until)
             if not page:
                 raise EventsError(f"job {job.sid} has {expected:,} rows, and Splunk gave {offset:,}: try again")
             rows += page
@@ -200,24 +195,6 @@ class SplunkSearcher:
         """Tell Splunk that a job is not needed, as well as that goes; `auto_cancel` is there for the rest."""
         with suppress(Exception), self._wire.within(CANCEL_S):
             Job(self._service, sid).cancel()
-
-    def _patiently(self, ask: Callable[[], _T], line: Line, until: float, again: Callable[[], _T] | None = None) -> _T:
-        """Ask until there is an answer: as long as there is time while Splunk is busy, some times where it is cut."""
-        pause, cuts = 0.1, 0
-        while True:
-            try:
-                return ask()
-            except Stopped:
-                raise
-            except Exception as error:
-                cuts += not is_busy(error)
-                may_go_on = is_busy(error) or (is_cut(error) and cuts < TRIES)
-                if not may_go_on or time.monotonic() + pause > until:
-                    raise
-                if not is_busy(error) and again is not None:
-                    ask = again
-            line.wait(pause)
-            pause = min(pause * 2, 5.0)
 
     def _too_long(self, why: str) -> EventsError:
         return EventsError(
@@ -235,15 +212,3 @@ class SplunkSearcher:
         except Exception as error:
             go_on()
             raise EventsError(told(error, self._source)) from error
-
-
-def _messages(given: Any) -> list[tuple[str, str]]:
-    """Return a job's messages as kind and text: Splunk writes them by kind, each with a text or several."""
-    if isinstance(given, Mapping):
-        return [
-            (str(kind).upper(), str(text))
-            for kind, texts in given.items()
-            for text in (texts if isinstance(texts, list) else [texts])
-            if text
-        ]
-    return []

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Literal
 
 from ...schema.errors import EventsError
-from ..clock import latest_plausible
 from ..filters import columns_of
 from ..filters import moment as asked_moment
 from ..protocol import Field, StoreInfo, Where
@@ -18,6 +16,7 @@ from ..searches import Search, note
 from . import rows as read
 from .answers import Answers
 from .fields import ALL
+from .present import bound, present
 from .queries import Queries
 from .searcher import Found, Row, Searcher
 from .source import SplunkSource
@@ -173,7 +172,7 @@ class SplunkStore:
         source = self._source
         found = self._run(self._queries.info(), source.earliest, source.latest)
         row: Row = found.rows[0] if found.rows else {}
-        whole_range = _Range(_bound(row, "info_min_time"), _bound(row, "info_max_time"))
+        whole_range = _Range(bound(row, "info_min_time"), bound(row, "info_max_time"))
         events = read.whole(row, "events")
         with self._lock:
             self._range = self._range or whole_range
@@ -190,7 +189,7 @@ class SplunkStore:
             missing_indexes=self._missing(),
         )
         if events:
-            info = replace(info, now=self._now(row))
+            info = replace(info, now=present(row, self._ranges))
         with self._lock:
             self._info = self._info or info
 
@@ -214,35 +213,9 @@ class SplunkStore:
             )
         return missing
 
-    def _now(self, row: Row) -> str:
-        """Return the present of these events; the first of these that is not further off than the log is long.
-
-        Splunk's own time, or the end of the range where that is earlier: silence up to now is silence. For events of
-        another time (a log that was imported): the last arrival, or else the last plausible timestamp.
-        """
-        first, last = read.moment(row["first"]), read.moment(row["last"])
-        told, end = _bound(row, "info_search_time"), _bound(row, "info_max_time")
-        present = read.moment(told) if told else datetime.now(UTC)
-        present = min(present, read.moment(end)) if end else present
-        span = max(last - first, timedelta(hours=1))
-        for moment in (present, read.moment(row["arrived"])):
-            if moment - last <= span:
-                return moment.isoformat()
-        rows = self._run(self._queries.counts(("host",), None, None), *_times(self._range)).rows
-        ranges = [(_naive(found["first"]), _naive(found["last"])) for found in rows]
-        plausible = latest_plausible(ranges, present.replace(tzinfo=None)) or last
-        return plausible.replace(tzinfo=UTC).isoformat()
+    def _ranges(self) -> list[Row]:
+        return self._run(self._queries.counts(("host",), None, None), *_times(self._range)).rows
 
 
 def _times(given: _Range | None) -> tuple[str, str]:
     return (given.earliest, given.latest) if given else ("", "")
-
-
-def _naive(seconds: str) -> datetime:
-    return read.moment(seconds).replace(tzinfo=None)
-
-
-def _bound(row: Row, name: str) -> str:
-    """Return a time of `addinfo`; empty for infinity."""
-    told = read.text(row, name) or ""
-    return "" if told.lstrip("+-").lower().startswith("inf") else told

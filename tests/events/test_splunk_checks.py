@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,23 @@ def test_many_ask_at_once(server: Splunk) -> None:
     assert server.most <= 2 and len(mine) > 10
     assert len(set(mine)) == len(mine)
     assert open_events(location) is open_events(location)
+
+
+@pytest.mark.parametrize(
+    ("hours", "params", "now"),
+    [
+        (1, {}, "2025-03-04T13:00:00+00:00"),  # Splunk's own time: nothing came for an hour
+        (1, {"latest": "2025-03-04T08:00:00Z"}, "2025-03-04T08:00:00+00:00"),  # the range's end
+        (9000, {}, "2025-03-04T11:59:48+00:00"),  # a log of long ago: its last arrival
+    ],
+)
+def test_what_time_it_is(monkeypatch: pytest.MonkeyPatch, hours: int, params: dict[str, Any], now: str) -> None:
+    """Silence up to now is silence, and a log of long ago is not silent."""
+    monkeypatch.setenv("SPLUNK_TOKEN", TOKEN)
+    noon = datetime(2025, 3, 4, 12, tzinfo=UTC)
+    with Splunk(map(as_splunk, EVENTS), now=noon.timestamp() + hours * 3600) as server:
+        assert (open_events(server.location(**params)).info().now or "").startswith(now)
+        imported = [{**as_splunk(event), "_indextime": int(server.now)} for event in EVENTS]
+    with Splunk(imported, now=server.now) as server:  # the last timestamp that no shifted clock explains
+        if hours > 1:
+            assert (open_events(server.location()).info().now or "").startswith("2025-03-04T11:59:")
