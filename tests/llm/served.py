@@ -34,6 +34,10 @@ def served(script: Script) -> Iterator[tuple[OpenAIServer, ChatOpenAI]]:
         yield server, model
 
 
+NO_PLUGINS = "-p no:schemathesis -p no:langsmith_plugin -p no:hypothesispytest"
+"""Options of the pytest that specialists run: the plugins that this suite has installed take seconds to import."""
+
+
 async def result_of(specialist: Any, task: dict[str, Any], *before: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Run a task of a specialist, after tasks that it depends on, and return its result."""
     graph = build_graph([specialist], **options)

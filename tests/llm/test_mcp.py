@@ -139,7 +139,7 @@ def test_cancelling_ends_the_subprocess(tmp_path: Path) -> None:
     specialist = mcp(Equipment(mcp={"shop": stdio(env={"PID_FILE": str(pid_file)})}))
 
     async def scenario() -> dict[str, Any]:
-        result = await result_of(specialist, {"input": given, "timeout_s": 3})
+        result = await result_of(specialist, {"input": given, "timeout_s": 2, "retry": {"max_attempts": 1}})
         pid = int(pid_file.read_text())
         for _ in range(100):
             if not os.path.exists(f"/proc/{pid}"):  # noqa: ASYNC240 - no file, and it never blocks

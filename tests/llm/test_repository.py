@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, Say
-from served import served
+from served import NO_PLUGINS, served
 
 from fanwise.graph import arun
 from fanwise.nodes.specialists import tests_runner
@@ -60,7 +60,11 @@ ANSWERS = [
 def repository(tmp_path: Path) -> Path:
     """A copy of the example's repository."""
     ignore = shutil.ignore_patterns("__pycache__", ".*_cache")
-    return Path(shutil.copytree(EXAMPLES / "repository", tmp_path / "shop", ignore=ignore))
+    copied = Path(shutil.copytree(EXAMPLES / "repository", tmp_path / "shop", ignore=ignore))
+    project = copied / "pyproject.toml"
+    section = "[tool.pytest.ini_options]\n"
+    project.write_text(project.read_text().replace(section, f'{section}addopts = "{NO_PLUGINS}"\n'))
+    return copied
 
 
 def run(repository: Path, answers: list[Say]) -> tuple[Report, OpenAIServer]:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from langchain_core.tools import BaseTool, ToolException
+from served import NO_PLUGINS
 
 from fanwise.nodes.tools import files, processes
 from fanwise.nodes.tools.commands import command_tool, split_command
@@ -321,7 +322,7 @@ def test_output_is_bounded_while_it_is_read(workspace: Workspace, monkeypatch: p
 
 def test_tests_are_run_and_told(workspace: Workspace) -> None:
     """Failures, errors of collection, tests that are missing, and a time that is over are told apart."""
-    (workspace.root / "pytest.ini").write_text("[pytest]\n")
+    (workspace.root / "pytest.ini").write_text(f"[pytest]\naddopts = {NO_PLUGINS}\n")
     (workspace.root / "test_a.py").write_text(
         "import pytest\n\ndef test_good(): pass\n\ndef test_bad(): assert 1 == 2\n\n"
         "@pytest.mark.skip\ndef test_not(): pass\n"
