@@ -43,9 +43,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from fanwise.graph import build_graph
 from fanwise.graph.again import retry
 from fanwise.graph.checkpoints import open_database
+from fanwise.graph.going_on import config_of
 from fanwise.graph.questions import questions_of
 from fanwise.graph.report import report_of
-from fanwise.graph.run import config_of, execute
+from fanwise.graph.run import execute
 from fanwise.state import Report
 
 TRIGGERS = {"time": 3, "backoff": 2, "paused": 2, "answer": 2, "given": 2, "waits": 1, "retry": 2, "retried": 1}

@@ -22,7 +22,8 @@ from fanwise.graph import build_graph
 from fanwise.graph.again import retry
 from fanwise.graph.checkpoints import open_database
 from fanwise.graph.compiled import Graph
-from fanwise.graph.run import config_of, execute, keep_answers, report
+from fanwise.graph.going_on import config_of
+from fanwise.graph.run import execute, keep_answers, report
 from fanwise.schema.results import PendingInterrupt
 from fanwise.state import Report, RunError
 

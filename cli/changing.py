@@ -130,7 +130,7 @@ def fork_command(thread: str, at: str | None, target: str | None, as_json: bool,
     """Copy a run, as it stands or stood, to a new thread, where it can be changed and gone on with."""
     import asyncio
 
-    from ..graph.run import new_thread_id
+    from ..graph.going_on import new_thread_id
     from .job import Job
     from .output import print_json, put, say
 

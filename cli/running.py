@@ -152,7 +152,7 @@ def _check_is_log(events: Any) -> None:
 
 
 def _prepared(options: Mapping[str, Any]) -> tuple[Job, OwnCode]:
-    from ..graph.run import new_thread_id
+    from ..graph.going_on import new_thread_id
     from .job import Job
     from .output import results_only
     from .resuming import NO_TERMINAL

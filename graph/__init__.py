@@ -10,7 +10,7 @@ from .builder import build_graph
 from .explain import Explanation, explain
 from .history import MemoryHistory
 from .history_places import open_history
-from .run import arun, run
+from .one_call import arun, run
 
 __all__ = [
     "Explanation",

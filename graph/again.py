@@ -20,9 +20,10 @@ from ..schema.plan import Plan
 from ..schema.results import Review, TaskResult
 from ..schema.words import Nearest
 from .compiled import Graph
+from .going_on import config_of, saver_of
 from .names import COLLECT, PLANNER, REVIEW_PLAN, SYNTHESIZER
 from .questions import questions_of
-from .run import config_of, saver_of
+from .report import is_planned
 from .runtime import saved_results
 
 FAILED = ("failed", "timed_out", "cancelled")
@@ -129,7 +130,7 @@ async def fork(graph: Graph, thread_id: str, new_thread_id: str, *, at: str | No
     if at is not None:
         config = {"configurable": {"thread_id": thread_id, "checkpoint_id": at}}
     snapshot = await graph.aget_state(config, subgraphs=True)
-    if not snapshot.values.get("run_id"):
+    if not is_planned(snapshot.values):
         moments = "" if at is None else f" at {at!r}; `fanwise show {thread_id} --history` lists its checkpoints"
         raise RunError(f"there is no planned run {thread_id!r}{moments}")
     target = config_of(new_thread_id)
@@ -147,7 +148,7 @@ async def history(graph: Graph, thread_id: str) -> list[Moment]:
     """Return the checkpoints of a run that it can be forked at, the newest first."""
     found = []
     async for snapshot in graph.aget_state_history(config_of(thread_id)):
-        if snapshot.values.get("run_id"):
+        if is_planned(snapshot.values):
             found.append(
                 Moment(
                     checkpoint_id=str(snapshot.config["configurable"]["checkpoint_id"]),
@@ -174,7 +175,7 @@ async def _changeable(graph: Graph, thread_id: str) -> _State:
     """Return the state of a run that is not waiting for a person."""
     snapshot = await graph.aget_state(config_of(thread_id), subgraphs=True)
     values = snapshot.values
-    if not values.get("run_id"):
+    if not is_planned(values):
         raise RunError(f"there is no planned run {thread_id!r}")
     questions = await questions_of(saver_of(graph), snapshot)
     if questions.open or questions.answered:

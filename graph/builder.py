@@ -85,7 +85,8 @@ def build_graph(
         model: the chat model that plans, works and writes the summary: a `BaseChatModel`, or a name such as
             `openai:gpt-4.1-mini`; or a mapping with one for each of `planner`, `specialists` and `summary`, and a
             `default` for those that are left out. Without one, plans, workflows and the deterministic summary remain.
-        equipment: what the built-in specialists may use: a folder to work in, notes, MCP servers, commands.
+        equipment: what the built-in specialists may use: a folder to work in, notes, MCP servers, commands,
+            an embedding model.
         prices: what models cost: a `models.prices.Prices`, its file, or a mapping like its contents.
         checkpointer: where a run's progress is kept; without one a run can't be resumed.
         store: LangGraph's long-term store, handed to specialists; large outputs are kept there too.
@@ -102,7 +103,7 @@ def build_graph(
         name: the compiled graph's name.
 
     Raises:
-        FanwiseError: two specialists share a name, or one, a function, the model or the price table can't be used.
+        FanwiseError: two specialists share a name, or one, a function, a model or the price table can't be used.
         PlanError: a workflow file or the defaults are wrong.
     """
     models, priced = Models.of(model), Prices.load(prices)
@@ -156,7 +157,7 @@ def build_graph(
 
 def equipped(equipment: Equipment | None, models: Models) -> Equipment:
     """Return what the built-in specialists may use, with the graph's model for them where they have none."""
-    given = equipment or Equipment()
+    given = (equipment or Equipment()).made()
     return given if given.model is not None else replace(given, model=models.specialists)
 
 

@@ -34,7 +34,7 @@ def report_of(snapshot: StateSnapshot, thread_id: str, questions: Questions) -> 
         RunError: the thread holds no run.
     """
     values = snapshot.values
-    if not values.get("run_id"):
+    if not is_planned(values):
         raise RunError(f"thread {thread_id!r} holds no planned run")
     results = {**(values.get("results") or {}), **dict(saved_results(snapshot))}
     finished = bool(values.get("summary")) and not snapshot.next
@@ -79,6 +79,11 @@ async def stored_plan(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -
         held = written[-1] if written else history.get("seed")
     plan: Mapping[str, Any] | None = held if held is None or isinstance(held, Mapping) else held.value
     return plan or None
+
+
+def is_planned(values: Mapping[str, Any]) -> bool:
+    """Tell whether a state holds a run with its plan, and not an input that is yet to be planned."""
+    return bool(values.get("run_id") and values.get("plan"))
 
 
 def _unfinished(questions: Questions) -> RunStatus:

@@ -17,7 +17,8 @@ from langgraph.runtime import RunControl
 
 from ..graph.checkpoints import Database, open_database
 from ..graph.compiled import Graph
-from ..graph.run import execute, keep_answers, new_thread_id, report
+from ..graph.going_on import new_thread_id
+from ..graph.run import execute, keep_answers, report
 from ..graph.viewing import UNFINISHED, as_live, stored_report
 from ..nodes.specialists import known_names
 from ..runs.questions import all_asked

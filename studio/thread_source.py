@@ -11,7 +11,7 @@ from langgraph.types import Interrupt, PregelTask, StateSnapshot
 from langgraph_sdk.client import LangGraphClient
 
 from ..graph.questions import Questions
-from ..graph.report import report_of
+from ..graph.report import is_planned, report_of
 from ..schema.errors import RunError
 from ..schema.results import PendingInterrupt
 from ..timeline.build import build_timeline
@@ -46,7 +46,7 @@ class ThreadSource:
         """
         state, is_busy = await self._read()
         values: Mapping[str, Any] = state["values"] if isinstance(state["values"], Mapping) else {}
-        if not values.get("run_id"):
+        if not is_planned(values):
             raise RunError(f"the thread {self._thread_id!r} has no plan yet: there is nothing to draw")
         snapshot = _snapshot(state, values)
         report = report_of(snapshot, self._thread_id, _questions(snapshot))

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..graph.compiled import Graph
 from ..graph.database import Database
+from ..graph.going_on import config_of
 from ..graph.history import AttemptRow, EventRow
 from ..graph.report import stored_plan
-from ..graph.run import config_of, report
+from ..graph.run import report
 from ..graph.viewing import as_live, viewing_graph
 from ..schema.errors import RunError
 from .build import build_timeline

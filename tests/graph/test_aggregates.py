@@ -16,7 +16,8 @@ from fanwise.graph import Skip, Specialist, arun, build_graph, reducer, run, spe
 from fanwise.graph.again import retry
 from fanwise.graph.board import Board
 from fanwise.graph.fan_out import fan_out
-from fanwise.graph.run import config_of, execute
+from fanwise.graph.going_on import config_of
+from fanwise.graph.run import execute
 from fanwise.graph.run import report as show
 from fanwise.nodes.attempt import AttemptCut, run_attempt
 from fanwise.state import FanwiseError, Plan, PlanError, RunContext, Summary, Task, TaskResult

@@ -16,7 +16,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
 from fanwise.graph import build_graph, specialist
-from fanwise.graph.run import config_of, execute, report
+from fanwise.graph.going_on import config_of
+from fanwise.graph.run import execute, report
 from fanwise.nodes.pace import hedge_s, timeout_s
 from fanwise.state import Task
 

@@ -528,6 +528,8 @@ def test_what_another_run_is_not_given_is_not_taken_from_the_one_before(go: Go) 
         await graph.ainvoke({"plan": waits({"id": "old"}), "request": "old?"}, CONFIG)
         with pytest.raises(PlanError, match="no event log to answer the request from"):
             await graph.ainvoke({"request": "another?"}, CONFIG)
+        with pytest.raises(FanwiseError, match="holds no planned run"):
+            await report(graph, "thread")
         with pytest.raises(PlanError, match="nothing to do"):
             await graph.ainvoke({"params": {}}, CONFIG)
         out = await graph.ainvoke({"plan": waits({"id": "new"})}, CONFIG)

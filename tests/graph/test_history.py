@@ -23,7 +23,8 @@ from fanwise.graph.checkpoints import open_database, prune
 from fanwise.graph.history import AttemptRow, EventRow, History, MemoryHistory, RunRow, estimates, percentile
 from fanwise.graph.history_places import open_history
 from fanwise.graph.history_table import SqlHistory
-from fanwise.graph.run import arun, execute
+from fanwise.graph.one_call import arun
+from fanwise.graph.run import execute
 from fanwise.state import RunContext, RunError, Task
 
 PLAN = {

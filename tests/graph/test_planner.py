@@ -11,7 +11,7 @@ import pytest
 
 from fanwise.events.sample import write_sample
 from fanwise.graph import run
-from fanwise.graph.run import arun
+from fanwise.graph.one_call import arun
 from fanwise.state import EventsError, PlanError, RunContext, Summary
 
 SYSLOG = "".join(f"Jun 14 15:{minute:02}:01 combo sshd[1]: session opened for user root\n" for minute in range(60))

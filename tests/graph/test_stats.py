@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fanwise.graph import Skip, explain, specialist
 from fanwise.graph.history import AttemptRow, MemoryHistory, RunRow, name_of
-from fanwise.graph.run import arun
+from fanwise.graph.one_call import arun
 from fanwise.graph.run_facts import NOTICED_S, Span, critical_seconds, parallel_share, waits
 from fanwise.graph.schedule import Limits, limits_of
 from fanwise.graph.stats import stats

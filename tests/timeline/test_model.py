@@ -12,7 +12,7 @@ from timeline_runs import BEGAN, at, attempt, event, kinds, made, result, sample
 
 from fanwise.graph import recorder
 from fanwise.graph.history import MemoryHistory
-from fanwise.graph.run import arun
+from fanwise.graph.one_call import arun
 from fanwise.timeline.layout import layout
 
 

@@ -21,7 +21,8 @@ from openai_server import OpenAIServer, Say
 
 from fanwise.graph import arun, build_graph, specialist
 from fanwise.graph.again import retry
-from fanwise.graph.run import config_of, execute
+from fanwise.graph.going_on import config_of
+from fanwise.graph.run import execute
 from fanwise.state import Report
 from fanwise.tracing import Tracing, flush
 from fanwise.tracing.relays import close_all
