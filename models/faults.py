@@ -99,7 +99,7 @@ def _kind(error: BaseException) -> FaultKind | None:
         return "context_too_long"
     if isinstance(error, ModelAuthenticationError | ModelPermissionDeniedError):
         return "bad_key"
-    if isinstance(error, ModelError) and _is_too_long(error):
+    if _is_too_long(error):
         return "context_too_long"
     if isinstance(error, ModelRateLimitError):
         return "refused" if _is_out_of_money(error) else "rate_limited"
@@ -147,8 +147,11 @@ def _by_name(error: BaseException) -> FaultKind | None:
     return None
 
 
-def _is_too_long(error: ModelError) -> bool:
-    """Tell whether a server refused a request for its length; each says it in its own words."""
+def _is_too_long(error: BaseException) -> bool:
+    """Tell whether a server refused a request for its length; each says it in its own words.
+
+    Clients of embedding models raise errors that are none of LangChain's.
+    """
     if getattr(error, "code", None) == "context_length_exceeded":
         return True
     return getattr(error, "status_code", None) in (400, 413, 422) and _TOO_LONG.search(str(error)) is not None
@@ -166,7 +169,7 @@ def _by_status(error: BaseException) -> FaultKind | None:
     if status in (401, 403):
         return "bad_key"
     if status == 429:
-        return "rate_limited"
+        return "refused" if _is_out_of_money(error) else "rate_limited"
     if status in (408, 504):
         return "timeout"
     return "server_error" if status >= 500 else "refused"

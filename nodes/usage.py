@@ -5,14 +5,13 @@ Chat models of LangChain are counted by themselves, wherever an attempt calls th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import UsageMetadataCallbackHandler
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.tracers.context import register_configure_hook
 
 from ..models.prices import NO_PRICES, Prices
@@ -32,6 +31,8 @@ class Used:
     models: UsageMetadataCallbackHandler = field(default_factory=UsageMetadataCallbackHandler)
     told: dict[str, float] = field(default_factory=dict)
     """What the work itself said."""
+    told_models: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Tokens of models that the work itself told, by the model's name."""
     prices: Prices = NO_PRICES
     """What models cost; models without a price cost nothing that is counted."""
     warnings: list[str] = field(default_factory=list)
@@ -39,11 +40,14 @@ class Used:
 
     def total(self) -> dict[str, Any] | None:
         """Return the sums, and those of each model; `None` where nothing was used."""
-        by_model = {name: self._counted(name, used) for name, used in self.models.usage_metadata.items()}
-        return added(self.told, *({**used, "by_model": {name: used}} for name, used in by_model.items()))
+        by_model = [
+            (name, self._counted(name, used))
+            for name, used in (*self.models.usage_metadata.items(), *self.told_models.items())
+        ]
+        return added(self.told, *({**used, "by_model": {name: used}} for name, used in by_model))
 
-    def _counted(self, model: str, used: UsageMetadata) -> dict[str, float]:
-        counts: dict[str, float] = {name: used.get(name, 0) for name in COUNTS}  # type: ignore[misc]
+    def _counted(self, model: str, used: Mapping[str, Any]) -> dict[str, float]:
+        counts: dict[str, float] = {name: used.get(name, 0) for name in COUNTS}
         if cached := (used.get("input_token_details") or {}).get("cache_read"):
             counts["cached_input_tokens"] = cached
         if (price := self.prices.of(model)) is not None:
@@ -93,3 +97,18 @@ def report_usage(*, input_tokens: int = 0, output_tokens: int = 0, cost: float =
     ):
         if amount:
             used.told[name] = used.told.get(name, 0) + amount
+
+
+def report_input(model: str, tokens: int) -> None:
+    """Tell, from a specialist at work, what a model that is no chat model was given; its price, if known, is counted.
+
+    Args:
+        model: its name, as prices have it.
+        tokens: tokens that it was given.
+    """
+    used = _USED.get()
+    if used is None:
+        return
+    kept = used.told_models.setdefault(model, {})
+    for name in ("input_tokens", "total_tokens"):
+        kept[name] = kept.get(name, 0) + tokens

@@ -57,6 +57,10 @@ class OpenAIServer:
     def __init__(self, script: Script = (), *, port: int = 0, repeat_last: bool = False) -> None:
         self.script: Script = script
         self.requests: list[dict[str, Any]] = []
+        self.embedded: list[dict[str, Any]] = []
+        """The bodies of what was asked for embeddings."""
+        self.embedding_fault: Callable[[dict[str, Any]], Say | None] | None = None
+        """Says which of these requests get a fault in place of vectors."""
         self.most_at_once = 0
         """Requests that were answered at the same time, at most."""
         self._at_once = 0
@@ -148,13 +152,24 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             body["_path"], body["_authorization"] = self.path, self.headers.get("Authorization", "")
             try:
                 if self.path.endswith("/embeddings"):
-                    self._send(_embedded(body))
+                    self._embeddings(body)
                 elif self.path.endswith("/chat/completions"):
                     self._chat(body, server.answer(body))
                 else:
                     self._send({"error": {"message": f"no such path: {self.path}"}}, 404)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
+
+        def _embeddings(self, body: dict[str, Any]) -> None:
+            server.embedded.append(body)
+            say = server.embedding_fault(body) if server.embedding_fault is not None else None
+            if say is None:
+                self._send(_embedded(body))
+            elif say.status == 200:  # an answer, but a wrong one
+                self._send(json.loads(say.text))
+            else:
+                error = {"message": say.text or "scripted", "type": "scripted", "code": say.code, "param": None}
+                self._send({"error": error}, say.status, say.headers)
 
         def _chat(self, body: dict[str, Any], say: Say) -> None:
             with server.busy():
@@ -285,21 +300,33 @@ def _chunks(body: Mapping[str, Any], say: Say) -> Iterator[dict[str, Any]]:
 
 
 def _embedded(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Embed texts by hashing their words: texts that share words are near."""
+    """Embed texts by hashing what their words mean: texts that share words, or words that mean the same, are near.
+
+    Each model has its own numbers for a word, and a large one more of them.
+    """
     given = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    data = [{"object": "embedding", "index": i, "embedding": _vector(str(text))} for i, text in enumerate(given)]
+    model = str(body.get("model", ""))
+    size = 96 if "large" in model else 64
+    vectors = [_vector(str(text), model, size) for text in given]
+    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
+    words = sum(len(str(text).split()) for text in given)
     return {
         "object": "list",
         "model": body.get("model", "scripted"),
         "data": data,
-        "usage": {"prompt_tokens": 1, "total_tokens": 1},
+        "usage": {"prompt_tokens": words, "total_tokens": words},
     }
 
 
-def _vector(text: str, size: int = 64) -> list[float]:
+MEANINGS = {"automobile": "car", "vehicle": "car", "beverage": "tea", "drinks": "tea", "launch": "releases"}
+"""Words that the embedding models take for others."""
+
+
+def _vector(text: str, model: str, size: int) -> list[float]:
     vector = [0.0] * size
-    for word in text.lower().split():
-        vector[int.from_bytes(hashlib.sha256(word.strip(".,;:!?").encode()).digest()[:4], "big") % size] += 1.0
+    for word in (part.strip(".,;:!?") for part in text.lower().split()):
+        digest = hashlib.sha256(f"{model} {MEANINGS.get(word, word)}".encode()).digest()
+        vector[int.from_bytes(digest[:4], "big") % size] += 1.0
     length = math.sqrt(sum(x * x for x in vector)) or 1.0
     return [x / length for x in vector]
 

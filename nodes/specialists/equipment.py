@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ...events.backends import check_named
 
 if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
+
+    from .embedder import Embedder
 
 COMMANDS = ("pytest", "python", "python3", "ruff")
 """Commands that agents may ask for, where the user does not say otherwise."""
@@ -42,6 +45,25 @@ class Equipment:
     process; any, if not given."""
     memories: tuple[str, ...] = ("default",)
     """Namespaces of memories that tasks of a model's plan may use; the first is that of tasks that name none."""
+    embeddings: Embeddings | Embedder | str | None = None
+    """An embedding model, or the name of one, such as `openai:text-embedding-3-small`: it finds memories by meaning
+    where the store has no index of its own."""
+
+    def embedder(self) -> Embedder | None:
+        """Return what makes vectors with the embedding model; nothing where there is none.
+
+        Raises:
+            FanwiseError: the model can't be had.
+        """
+        if self.embeddings is None:
+            return None
+        from .embedder import Embedder
+
+        return Embedder.of(self.embeddings)
+
+    def made(self) -> Self:
+        """Return the same with the embedding model made that is only named; raises as `embedder` does."""
+        return replace(self, embeddings=self.embedder())
 
     def checked(self, log: Any) -> Any:
         """Return the log that a task names, or nothing where it names none.

@@ -16,7 +16,8 @@ from openai_server import OpenAIServer
 from fanwise.graph import build_graph
 from fanwise.models.embeddings import embedding_index
 from fanwise.nodes.specialists.equipment import Equipment
-from fanwise.nodes.specialists.memory import NO_STORE, memory, memory_namespace
+from fanwise.nodes.specialists.memories import memory_namespace
+from fanwise.nodes.specialists.memory import NO_STORE, memory
 from fanwise.state import FanwiseError
 
 Results = dict[str, dict[str, Any]]

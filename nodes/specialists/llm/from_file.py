@@ -51,7 +51,7 @@ def load_specialist_file(path: str | os.PathLike[str], equipment: Equipment) -> 
         raise PlanError(problems, document.source)
     described = SpecialistFile.model_validate(document.data)
     model = chat_model(described.model) if described.model else equipment.model
-    work = Described(described, equipment, model)
+    work = Described(described, equipment.made(), model)
     return Specialist(
         described.name,
         work,

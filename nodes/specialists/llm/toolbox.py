@@ -152,7 +152,7 @@ class Toolbox:
 
         from ..memory import memories_of
 
-        kept = memories_of(runtime, self.namespace)
+        kept = memories_of(runtime, self.namespace, self.equipment.embedder())
 
         @tool
         async def recall(query: str, limit: int = 5) -> list[dict[str, Any]]:
