@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..runs.setup import EMBEDDINGS
 from .kinds import (
     address,
     log_path,
@@ -141,6 +142,14 @@ model_option = click.option(
     "planner, specialists, summary. May be given again. FANWISE_MODEL says it for roles that are not given.",
 )
 
+embeddings_option = click.option(
+    "--embeddings",
+    envvar=EMBEDDINGS,
+    metavar="NAME",
+    help="An embedding model, such as openai:text-embedding-3-small, that finds memories by meaning. "
+    "FANWISE_EMBEDDINGS says it where it is not given.",
+)
+
 folder = click.Path(exists=True, file_okay=False, resolve_path=True)
 file = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
@@ -154,6 +163,7 @@ events_option = click.option(
 
 setup_options = stack(
     model_option,
+    embeddings_option,
     click.option("--workspace", type=folder, metavar="DIR", help="The folder that coding specialists read and write."),
     click.option("--notes", type=folder, metavar="DIR", help="A folder with your notes."),
     click.option("--mcp-config", type=file, metavar="FILE", help="MCP servers whose tools specialists may use."),

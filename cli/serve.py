@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from ..runs.setup import EMBEDDINGS
 from ..schema.errors import FanwiseError
 from .options import setup_options, specialists_option, stack, workflows_option
 
@@ -140,6 +141,7 @@ def _environment(host: str, options: Mapping[str, Any]) -> dict[str, str]:
         "FANWISE_NOTES": options["notes"],
         "FANWISE_MCP_CONFIG": options["mcp_config"],
         "FANWISE_PRICES": options["prices"],
+        EMBEDDINGS: options["embeddings"],
         "FANWISE_ALLOW_COMMANDS": " ".join(options["commands"]),
         "FANWISE_NO_APPROVAL": "1" if options["no_approval"] else "",
         "FANWISE_SPECIALISTS": os.pathsep.join(map(_whole, options["specialist_sources"])),

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..runs.setup import Setup
+from ..runs.setup import EMBEDDINGS, Setup
 from ..runs.user_code import OwnCode, load_code
 from .kinds import models_of_environment
 from .output import results_only
+
+_NAMED = ("workspace", "notes", "mcp_config", "prices", "events", "embeddings")
 
 
 def setup_of(options: Mapping[str, Any]) -> Setup:
@@ -17,7 +19,7 @@ def setup_of(options: Mapping[str, Any]) -> Setup:
     return Setup(
         sources=tuple(options.get("specialist_sources") or ()),
         models=tuple(options.get("models") or ()),
-        **{name: options.get(name) for name in ("workspace", "notes", "mcp_config", "prices", "events")},
+        **{name: options.get(name) for name in _NAMED},
         commands=tuple(options.get("commands") or ()),
         no_approval=bool(options.get("no_approval")),
     )
@@ -42,6 +44,8 @@ def options_of(setup: Setup, *, everything: bool = False) -> list[str]:
         ("--events", setup.events),
     ):
         given += [(option, _short(value))] if value else []
+    if setup.embeddings and (everything or setup.embeddings != os.environ.get(EMBEDDINGS)):
+        given.append(("--embeddings", setup.embeddings))
     given += [("--allow-command", name) for name in setup.commands]
     flat = [part for pair in given for part in pair]
     return [*flat, "--no-approval"] if setup.no_approval else flat

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .user_code import OwnCode
 
 
+EMBEDDINGS = "FANWISE_EMBEDDINGS"
+"""Variable of the environment that names the embedding model, for the command and for servers."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a run works with beside its plan."""
@@ -34,6 +38,8 @@ class Setup:
     commands: tuple[str, ...] = ()
     no_approval: bool = False
     events: str | None = None
+    embeddings: str | None = None
+    """Name of the model that finds memories by meaning."""
 
     def with_models(self, models: tuple[tuple[str, str], ...]) -> Self:
         """Return the same setup with other chat models."""
@@ -75,7 +81,11 @@ class Setup:
 
     @cached_property
     def equipment(self) -> Equipment:
-        """Return what the built-in specialists, and those in files, may use."""
+        """Return what the built-in specialists, and those in files, may use.
+
+        Raises:
+            FanwiseError: a model of theirs, or the file of MCP servers, can't be used.
+        """
         from ..nodes.specialists.equipment import COMMANDS, Equipment
 
         return Equipment(
@@ -86,7 +96,8 @@ class Setup:
             notes=_path(self.notes),
             mcp=_mcp(self.mcp_config),
             events=self.events,
-        )
+            embeddings=self.embeddings or None,
+        ).made()
 
     def load_code(self) -> OwnCode:
         """Return the user's own specialists and reducers.

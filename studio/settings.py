@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ..events.backends import check_named
-from ..runs.setup import Setup
+from ..runs.setup import EMBEDDINGS, Setup
 from ..schema.errors import EventsError, FanwiseError
 from ..schema.words import Nearest, shown
 from ..state import RunContext
@@ -120,6 +120,7 @@ class Environment:
             prices=environ.get("FANWISE_PRICES") or None,
             no_approval=bool(environ.get("FANWISE_NO_APPROVAL")),
             events=environ.get("FANWISE_EVENTS") or None,
+            embeddings=environ.get(EMBEDDINGS) or None,
             **told,
         )
         return cls(

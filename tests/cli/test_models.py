@@ -265,6 +265,27 @@ def test_a_run_of_a_plan_is_given_its_log(shell: Shell) -> None:
     assert gone.returncode == 2 and "nope" in gone.stderr
 
 
+MEANT = [
+    {"id": "keep", "specialist": "memory", "input": {"action": "save", "text": "Ada has a red automobile"}},
+    {"id": "tell", "specialist": "memory", "input": {"query": "vehicle"}, "depends_on": ["keep"], "review": "before"},
+]
+
+
+def test_memories_are_found_by_meaning_in_the_runs_own_database(shell: Shell, server: OpenAIServer) -> None:
+    """The option is kept with the run, and told where it goes on; the environment says it as well."""
+    name = "openai:text-embedding-3-small"
+    assert shell("run", shell.plan(MEANT), "--thread", "t", "--embeddings", name, env=server.env).returncode == 3
+    assert f"fanwise review --embeddings {name} t" in " ".join(shell("show", "t").stdout.split())
+    words = shell.json("resume", "t", "--approve-all", env={**server.env, "FANWISE_EMBEDDINGS": name})
+    (memory,) = words["results"]["tell"]["output"]["memories"]
+    assert (memory["text"], memory["by"]) == ("Ada has a red automobile", "meaning")
+    assert words["metrics"]["usage"]["by_model"]["text-embedding-3-small"]["input_tokens"] == 6
+    assert [body["input"] for body in server.embedded] == [["Ada has a red automobile"], ["vehicle"]]
+    refused = shell("run", shell.plan(MEANT), "--embeddings", "foo:e", env=server.env)
+    assert refused.returncode == 2, refused.stdout
+    assert "error: embedding model 'foo:e': Provider 'foo' is not supported" in refused.stderr
+
+
 SEE = """
 from fanwise.graph import specialist
 
