@@ -12,11 +12,15 @@ from typing import Any, Protocol
 from ...schema.results import Finding, Severity, Summary
 from .merge import gather, merge, rank
 from .reading import read_block, readings, unasked, window
-from .render import answer, not_checked, render
+from .render import answer, asides, not_checked, render
 from .text import clean, sentence
 from .views import SEVERITIES, View, plan_tasks, views
 
 __all__ = ["Summarizer", "summarize"]
+
+
+FAILING = re.compile(r"\b(?:err(?:or)?s?|fail\w*|exceptions?|crash\w*|[45]00s?|5xx|wrong|broken)\b", re.IGNORECASE)
+"""Words of a request that ask about failures: what was seen of them is then told at once."""
 
 
 class Summarizer(Protocol):
@@ -67,10 +71,14 @@ def summarize(
     said = answer(findings, tasks, focus, known=known, needed=_lacking(tasks, plan))
     looked = window(read, request)
     said = f"{looked}: {said}" if looked and said else sentence(looked) or said
+    seen = asides(tasks) if findings else []
+    if seen and FAILING.search(request):
+        said, seen = f"{said} {' '.join(seen[:2])}", seen[2:]
     text = render(
         lead=missing if nowhere else f"{missing} {said}".strip(),
         findings=findings,
         impact=impact,
+        seen=seen,
         recommendations=recommendations,
         unchecked=unchecked,
         read=read_block(read, findings),

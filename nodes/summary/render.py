@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from ...schema.results import Finding
 from .merge import FOCUS, SEARCHES, is_about
@@ -59,6 +60,8 @@ def not_checked(tasks: Sequence[View]) -> tuple[str, ...]:
         elif task.fallback:
             reason = f": {shorten(task.error, 240)}" if task.error else ""
             found.append(f"{task.label} gave its fallback{reason}")
+        elif task.report and (note := _text(task.report.stats.get("note"))):
+            found.append(f"{task.label} looked, but {shorten(note, 240)}")
     return tuple(found)
 
 
@@ -147,10 +150,21 @@ def _others(tasks: Sequence[View]) -> str:
 def _said(checks: Sequence[View], key: str) -> list[str]:
     """Return what checks say in words under a key of their figures, in their order.
 
-    An `answer` leads the text; an `aside` is told where nothing was found.
+    An `answer` leads the text; an `aside` is told beside what was found, and changes no severity; a `note` is what
+    the check could not go by, and stands under what was not checked.
     """
-    given = (task.report.stats.get(key) for task in checks if task.report)
-    return [sentence(answer) for answer in given if isinstance(answer, str) and answer.strip()]
+    given = (_text(task.report.stats.get(key)) for task in checks if task.report)
+    return [sentence(told) for told in given if told]
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def asides(tasks: Sequence[View]) -> list[str]:
+    """Return what checks saw that is too little for a finding, as sentences."""
+    told = _said([task for task in tasks if task.report], "aside")
+    return [clean(text, 400) for text in dict.fromkeys(told)]
 
 
 def _found(findings: Sequence[Finding], focus: str | None, known: bool) -> str:
@@ -195,6 +209,7 @@ def render(
     lead: str,
     findings: Sequence[Finding],
     impact: str,
+    seen: Sequence[str],
     recommendations: Sequence[str],
     unchecked: Sequence[str],
     read: Sequence[str],
@@ -209,6 +224,8 @@ def render(
         blocks.append([f"Findings ({tally}):", *_findings(findings, lead)])
         if impact:
             blocks.append([f"Impact: {impact}"])
+        if seen:
+            blocks.append(["Also seen:", *_capped([f"- {text}" for text in seen], 4)])
     if recommendations:
         blocks.append(["What to do:", *(f"{n}. {sentence(text)}" for n, text in enumerate(recommendations[:8], 1))])
     outputs = _outputs(tasks)

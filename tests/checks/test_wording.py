@@ -135,6 +135,13 @@ def test_few_errors_are_an_aside(look: Look) -> None:
     )
 
 
+def test_a_log_without_levels_says_so(look: Look) -> None:
+    """Whoever asks for failures learns that no level told of any."""
+    text = summarize(look(steady(), "errors")).text
+    assert "\nNot checked:\n- errors looked, but no event bears a level or a status" in text
+    assert "Not checked" not in summarize(look(steady(level="info"), "errors")).text
+
+
 def test_a_log_with_hardly_any_levels_is_judged_by_words(look: Look) -> None:
     """One line with a level does not make the others harmless."""
     events = steady(300, message="ALERT exited abnormally with [1]") + steady(2, message="x", level="info")

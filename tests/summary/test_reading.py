@@ -159,6 +159,24 @@ def test_an_aside_is_told_where_nothing_was_found() -> None:
     assert summarize([output]).text == "Nothing wrong was found by 1 check. 2 events of 900 are errors."
 
 
+def test_an_aside_is_told_beside_findings_too() -> None:
+    """A few errors of a log in which something else is wrong are told, at once where the request asks for them."""
+    silent = Finding(kind="host_silent", title="a went silent", severity="high", subject="a", confidence=0.9)
+    silence = CheckReport(check="silence", status="findings", findings=(silent,))
+    errors = CheckReport(check="errors", status="ok", stats={"aside": "2 events of 900 are errors"})
+    plain = summarize([silence, errors], request="Is all well?")
+    assert plain.text.startswith("a went silent.\n") and "\n\nAlso seen:\n- 2 events of 900 are errors." in plain.text
+    asked = summarize([silence, errors], request="Is anything failing?")
+    assert asked.text.startswith("a went silent. 2 events of 900 are errors.\n") and "Also seen" not in asked.text
+    assert plain.severity == asked.severity == "high" and asked.findings == plain.findings
+
+
+def test_what_a_check_could_not_go_by_is_told() -> None:
+    """A check that looked without what it usually goes by says so below, though it found nothing."""
+    output = CheckReport(check="errors", status="ok", stats={"note": "no event bears a level"})
+    assert summarize({"errors": output}).not_checked == ("errors looked, but no event bears a level",)
+
+
 def test_a_store_without_files_tells_its_events() -> None:
     """Lines and files are left out where they are not known."""
     read = Reading(location="x://y", events=7, start="2025-03-04T00:00:00Z", end="2025-03-05T00:00:00Z")

@@ -66,7 +66,7 @@ def errors(context: Context) -> CheckReport:
         findings += _rate(context, counts, bursts)
         stats |= {"errors": sum(counts.errors), "error_rate": round(sum(counts.errors) / max(1, sum(counts.events)), 4)}
     else:
-        stats["note"] = "events bear no level and no status; failures are told by their words"
+        stats["note"] = "no event bears a level or a status, so that failures were told by their words alone"
     findings += _repeated(context, total)
     told_of = [finding for finding in findings if finding.kind in ("error_rate", "error_burst")]
     if not any(finding.kind == "error_rate" for finding in told_of):
