@@ -16,6 +16,7 @@ Key = tuple[str, ...]
 Choose = Callable[[Sequence[Stamp], Sequence[str]], Stamp]
 """Picks among forms of moment that fit the same texts, such as day/month and month/day."""
 
+NO_MESSAGE = "no field is known as the message, so that the whole record is"
 NO_ZONE = "times without a zone are taken as UTC"
 
 _FORMS = (*STAMPS, DATE)
@@ -113,6 +114,8 @@ def find_fields(values: Mapping[Key, Sequence[str]], choose: Choose) -> Fields |
     factor, notes = _unit(dict(roles).get("duration", ()), values)
     if not all(_has_zone(moment, values) for moment in moments):
         notes = (NO_ZONE, *notes)
+    if not any(keys for role, keys in roles if role in ("message", "path")):
+        notes = (*notes, NO_MESSAGE)
     return Fields(moments, received, tuple(roles), factor, notes)
 
 

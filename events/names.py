@@ -30,7 +30,7 @@ ROLES: dict[str, list[str]] = {
     "sourcetype": "sourcetype logtype datasettype eventdataset dataset".split(),
     "level": (
         "level severity loglevel lvl levelname severitytext severitylevel levelstr loglevelname priority prioritytext"
-        " sev leveltext"
+        " sev leveltext prio levelno sevname priorityname"
     ).split(),
     "status": (
         "status statuscode httpstatus httpstatuscode httpresponsestatuscode responsestatus responsecode"
@@ -44,6 +44,7 @@ ROLES: dict[str, list[str]] = {
     ).split(),
     "message": (
         "message msg log text body event rawmessage shortmessage description logmessage error errormessage"
+        " txt logmsg msgtext messagetext"
     ).split(),
     "user": "user username userid userusername useridentityusername account accountname login uid csusername".split(),
     "client": (

@@ -416,3 +416,14 @@ def test_a_level_of_one_letter_is_no_part_of_the_message(tmp_path: Path) -> None
     text = "\n".join(f"03-17 16:13:3{n}.811  1702  2395 W WindowManager: frozen" for n in range(5))
     events, _ = read(tmp_path, text)
     assert {(event["level"], event["message"]) for event in events} == {("warning", "WindowManager: frozen")}
+
+
+def test_short_names_of_fields(tmp_path: Path) -> None:
+    """`prio` and `txt` are a level and a message; where no field is known as the message, the file's notes say so."""
+    line = '{"when": "2015-06-14T15:16:01Z", "machine": "a", "prio": "err", "txt": "disk full"}\n'
+    (event, *_), info = read(tmp_path, line * 3)
+    assert (event["host"], event["level"], event["message"]) == ("a", "error", "disk full")
+    assert "no field is known as the message" not in (info.note or "")
+    (event, *_), info = read(tmp_path, line.replace("txt", "blurb") * 3, name="y.log")
+    assert event["message"].startswith('{"when"')
+    assert "no field is known as the message, so that the whole record is" in (info.note or "")
