@@ -68,7 +68,7 @@ class Settings(RunContext):
         if given is not None and not isinstance(given, Mapping):
             raise FanwiseError(f"context: expected an object with options, got {shown(given)}")
         plain = {name: value for name, value in (given or {}).items() if value not in (None, "")}
-        known = [item.name for item in fields(cls)]
+        known = [item.name for item in fields(cls) if item.name not in HIDDEN]
         wrong = [
             f"context.{name}: there is no such option{Nearest(known).hint(name, '')}"
             for name in plain
@@ -96,7 +96,19 @@ def settings_schema() -> dict[str, Any]:
     """Return the JSON schema of the settings that people see, with the titles of their form."""
     schema = _adapter().json_schema()
     shown_ones = {name: rule for name, rule in schema["properties"].items() if name not in HIDDEN}
-    return {**schema, "properties": {"model": shown_ones.pop("model"), **shown_ones}}
+    return {**schema, "properties": AnyName({"model": shown_ones.pop("model"), **shown_ones})}
+
+
+class AnyName(dict[str, Any]):
+    """The properties of a schema; asked whether it holds a name, it says yes.
+
+    The server leaves out of a context, without a word, what is not among the schema's properties. So a misspelt option
+    comes through, and `Settings.of` refuses it by name.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        """Say yes."""
+        return True
 
 
 @dataclass(frozen=True)

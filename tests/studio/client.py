@@ -197,6 +197,8 @@ async def errors_have_their_message(client: LangGraphClient) -> str:
         told.append(out["__error__"]["error"])
     out = await client.runs.wait(None, GRAPH, input=plan(task("a")), context={"max_parallel": 0}, raise_error=False)
     assert "max_parallel" in out["__error__"]["message"], out
+    out = await client.runs.wait(None, GRAPH, input=plan(task("a")), context={"max_paralel": 3}, raise_error=False)
+    assert "did you mean 'max_parallel'" in out["__error__"]["message"], out
     return f"errors: {', '.join(sorted(set(told)))}, each with what is wrong"
 
 

@@ -11,7 +11,7 @@ from openai_server import OpenAIServer, Say
 
 from fanwise.schema.errors import FanwiseError
 from fanwise.studio.graphs import Family
-from fanwise.studio.settings import Environment, models_of, settings_schema
+from fanwise.studio.settings import Environment, Settings, models_of, settings_schema
 
 PLAN = {"plan": {"name": "small", "request": "Is it done?", "tasks": [{"id": "x", "specialist": "wait"}]}}
 
@@ -50,6 +50,15 @@ def test_models_that_a_server_allows() -> None:
         environment.models("anthropic:claude")
     with pytest.raises(FanwiseError, match="roles are planner, specialists, summary"):
         models_of("cook=openai:x")
+
+
+def test_a_misspelt_option_is_not_dropped_by_the_server() -> None:
+    """The server keeps of a context what the schema's properties hold: they let all names in, and `of` refuses."""
+    given = {"max_paralel": 3, "deadline_at": 1}
+    properties = settings_schema()["properties"]
+    assert all(name in properties for name in given) and not set(given) & set(properties)
+    with pytest.raises(FanwiseError, match=r"context.max_paralel: .*'max_parallel'.*context.deadline_at: there is no"):
+        Settings.of(given)
 
 
 def test_settings_are_a_form() -> None:
