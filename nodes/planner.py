@@ -14,7 +14,7 @@ from langgraph.types import Overwrite
 
 from ..events.open import open_events
 from ..plans.registry import Workflow, find_workflow
-from ..schema.checks import MAX_TASKS
+from ..schema.checks import MAX_TASKS, Rules
 from ..schema.errors import FanwiseError, PlanError, Problem
 from ..schema.idle import IN_WORDS
 from ..schema.plan import Plan, Task
@@ -221,7 +221,9 @@ class Planner:
         """Return the plan in the input, that of a named workflow, or the one that rules choose."""
         request, name = state.get("request") or "", state.get("workflow")
         if state.get("plan"):
-            plan = Plan.model_validate(state["plan"], context={"max_tasks": self.max_tasks})
+            strict = self.defaults.get("unknown_specialist", "error") == "error"
+            rules = Rules(self.max_tasks, specialists=self.specialists if strict else None)
+            plan = Plan.model_validate(state["plan"], context=rules.as_context())
             return Chosen(plan if plan.request or not request else plan.model_copy(update={"request": request}))
         params = given_params(state, context)
         if not name and not request.strip():

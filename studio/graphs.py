@@ -59,7 +59,8 @@ class Family:
         Raises:
             FanwiseError: there is no such workflow.
         """
-        return StudioGraph.enter(self, name, Intake(known_workflow(workflow, self.workflows) if workflow else None))
+        flow = known_workflow(workflow, self.workflows) if workflow else None
+        return StudioGraph.enter(self, name, Intake(flow, set(self.base.nodes) - RESERVED))
 
     async def with_models(self, names: str | None) -> Plain:
         """Return the graph with the models that a client names; made once for each event loop, and kept for a while.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ class Intake:
 
     workflow: Workflow | None = None
     """The one workflow that the graph runs; without it, the graph runs anything."""
+    specialists: Collection[str] | None = None
+    """The names that tasks can use; not looked at if not given."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Intake:
         request = _taken(told, "request", str, "", problems)
         params: Mapping[str, Any] = _taken(told, "params", Mapping, {}, problems)
         workflow = _taken(told, "workflow", str, "", problems) if self.workflow is None else self.workflow.name
-        plan = _plan(told, problems) if self.workflow is None else {}
+        plan = _plan(told, problems, self.specialists) if self.workflow is None else {}
         if self.workflow is not None:
             params = {
                 **params,
@@ -84,14 +86,14 @@ def _taken(told: Mapping[str, Any], name: str, kind: type, default: Any, problem
     return default
 
 
-def _plan(told: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def _plan(told: Mapping[str, Any], problems: list[Problem], specialists: Collection[str] | None) -> dict[str, Any]:
     """Return the plan that was given, or read from a text; an empty one where there is none."""
     plan = told.get("plan", {})
     if isinstance(plan, str):
         try:
-            return (
-                Plan.load(plan, name="plan").to_state() if "\n" in plan or plan.lstrip().startswith("{") else _no(plan)
-            )
+            if "\n" not in plan and not plan.lstrip().startswith("{"):
+                raise _no(plan)
+            return Plan.load(plan, name="plan", specialists=specialists).to_state()
         except PlanError as error:
             problems += error.problems
             return {}
@@ -99,9 +101,9 @@ def _plan(told: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     return dict(checked)
 
 
-def _no(plan: str) -> dict[str, Any]:
+def _no(plan: str) -> PlanError:
     message = f"expected a plan (an object, or the text of a plan file), {got(plan)}; a server reads no plan files"
-    raise PlanError([Problem(message, "plan")])
+    return PlanError([Problem(message, "plan")])
 
 
 def _messages(told: Mapping[str, Any], problems: list[Problem]) -> list[AnyMessage]:

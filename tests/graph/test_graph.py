@@ -346,6 +346,15 @@ def test_context_wins_over_the_plan_and_defaults_stand_below_it(go: Go) -> None:
     assert statuses(out["results"]) == {"a": "timed_out"}
 
 
+def test_all_problems_of_a_plan_are_told_at_once(go: Go) -> None:
+    """An unknown specialist and an unknown dependency are not told one after the other."""
+    plan = {"tasks": [{"id": "a", "specialist": "wate", "depends_on": ["b"]}]}
+    with pytest.raises(PlanError) as caught:
+        go(build_graph([]).ainvoke({"plan": plan}))
+    told = [problem.message for problem in caught.value.problems]
+    assert len(told) == 2 and "unknown dependency 'b'" in told[0] and "did you mean 'wait'" in told[1]
+
+
 def test_unknown_specialists_refuse_the_plan_or_are_skipped(go: Go) -> None:
     """By default nothing runs; with `unknown_specialist: skip` a warning and a skipped task."""
     plan = waits({"id": "a"}, {"id": "b", "specialist": "wiat"}, {"id": "c", "depends_on": ["b"]})

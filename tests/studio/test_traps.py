@@ -127,6 +127,16 @@ def test_context_is_the_same_here_and_on_a_server() -> None:
         Settings.of({"max_paralel": 2, "timeout_s": -1})
 
 
+def test_all_problems_of_a_plan_in_a_text_are_told_at_once() -> None:
+    """A plan that is given as the text of a file is looked at with the graph's specialists."""
+    from fanwise.schema.errors import PlanError
+    from fanwise.studio.app import fanwise
+
+    text = "tasks:\n  - {id: a, specialist: wate, depends_on: [b]}\n"
+    with pytest.raises(PlanError, match=r"(?s)2 problems.*line 2.*did you mean 'wait'.*line 2.*unknown dependency 'b'"):
+        asyncio.run(fanwise.ainvoke({"plan": text}, {"configurable": {"thread_id": "t"}}))
+
+
 def test_second_request_on_a_thread_is_a_new_run() -> None:
     """A thread's next request is not answered with the plan of the one before."""
     from fanwise.studio.app import ensemble_vote, fanwise
