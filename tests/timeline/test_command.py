@@ -83,7 +83,7 @@ def test_what_is_wrong_is_one_message(called: Any, args: list[str], message: str
 @pytest.mark.slow
 def test_a_run_in_another_process_is_followed_until_ctrl_c(tmp_path: Path) -> None:
     """What works is at work on the page, and its end comes; then the command ends with 0."""
-    tasks = [{"id": name, "specialist": "wait", "input": {"seconds": 6}} for name in "ab"]
+    tasks = [{"id": name, "specialist": "wait", "input": {"seconds": 3}} for name in "ab"]
     (tmp_path / "long.json").write_text(json.dumps({"tasks": [*tasks, {**tasks[0], "id": "c", "depends_on": ["a"]}]}))
     quiet = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = warm.Popen([*COMMAND, "run", "long.json", "--thread", "th", "-v"], **quiet)
