@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from ..runs.setup import EMBEDDINGS
 from ..schema.errors import FanwiseError
 from .options import setup_options, specialists_option, stack, workflows_option
+from .serve_checks import check_access, check_events, check_setup, print_key, whole_path
+from .serve_data import held_data
 
 CONFIG = Path(__file__).parent.parent / "langgraph.json"
 """What the server serves; `langgraph dev` reads the same file."""
@@ -60,22 +60,26 @@ access_options = stack(
 def serve_command(host: str, port: int, jobs: int, data: str, new_key: str | None, **options: Any) -> int:
     """Serve the graphs for Studio, chat UIs and LangGraph's clients.
 
-    Threads are kept in memory and written to --data every ten seconds: for development and for one person. For more,
-    see docs/deploy.md.
+    States and outputs are in --data as soon as they are there, the lists of threads and runs every ten seconds: what is
+    kept when the server is killed stands in docs/deploy.md.
     """
     if new_key is not None:
-        return _print_key(new_key)
+        return print_key(new_key)
     if host not in LOCAL and not options["auth"] and not options["is_open"]:
         how = "give --auth, or --no-auth if everyone who reaches that address may run tasks here"
         raise click.UsageError(f"--host {host}: others may reach this address; {how}")
+    if options["auth"]:
+        check_access(os.environ)
+    check_events(options["events"])
     run_server = _server()
     environment = _environment(host, options)
     config = config_of(tuple(options["folders"]), auth=options["auth"])
     port = free_port(host, port)
     folder_of_data = Path(data).absolute()
-    with _alone(folder_of_data):
-        os.environ.update(environment)
-        os.chdir(folder_of_data)  # the server keeps its threads in the current folder
+    os.environ.update(environment)
+    check_setup()
+    with held_data(folder_of_data) as kept:
+        os.chdir(folder_of_data)  # the server keeps its lists in the current folder
         run_server(
             host,
             port,
@@ -84,6 +88,7 @@ def serve_command(host: str, port: int, jobs: int, data: str, new_key: str | Non
             auth=config.get("auth"),
             n_jobs_per_worker=jobs,
             timeout_graceful_shutdown=10,
+            **kept,
         )
     return 0
 
@@ -136,7 +141,7 @@ def _environment(host: str, options: Mapping[str, Any]) -> dict[str, str]:
     events = options["events"]
     given = {
         "FANWISE_MODEL": models,
-        "FANWISE_EVENTS": os.path.abspath(events) if events and "://" not in events else events,
+        "FANWISE_EVENTS": whole_path(events),
         "FANWISE_WORKSPACE": options["workspace"],
         "FANWISE_NOTES": options["notes"],
         "FANWISE_MCP_CONFIG": options["mcp_config"],
@@ -165,42 +170,3 @@ def _server() -> Any:
     except ImportError as error:
         raise FanwiseError(f"{NEEDED} ({error})") from error
     return run_server
-
-
-def _print_key(name: str) -> int:
-    from ..studio.auth import hash_of
-
-    if not name or len(name.split()) != 1 or name.startswith("#"):
-        raise click.UsageError(f"--new-key {name!r}: a name is one word")
-    key = secrets.token_urlsafe(32)
-    click.echo(f"key, to be given to {name} and kept nowhere else:\n  {key}")
-    click.echo(f"line for the file that FANWISE_API_KEYS names:\n  {name} {hash_of(key)}")
-    return 0
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Hold a folder for one server: a second one would overwrite the threads of the first.
-
-    Raises:
-        FanwiseError: another server holds it, or it can't be written to.
-    """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        held = (data / "server.lock").open("a")
-    except OSError as error:
-        raise FanwiseError(f"--data {data}: it can't be written to: {error.strerror}") from error
-    with held:
-        _lock(held, data)
-        yield
-
-
-def _lock(held: IO[str], data: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has none; the port keeps most second servers away
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise FanwiseError(f"--data {data}: another server keeps its threads there; give another folder") from None

@@ -20,8 +20,15 @@ from .sqlite_outputs import SqliteOutputs
 
 
 @asynccontextmanager
-async def opened_sqlite(path: Path, *, must_exist: bool = False) -> AsyncIterator[Database]:
+async def opened_sqlite(
+    path: Path, *, must_exist: bool = False, kind: type[GroupCommitSaver] = GroupCommitSaver
+) -> AsyncIterator[Database]:
     """Open a file of runs; it is made where it does not exist yet.
+
+    Args:
+        path: where it is.
+        must_exist: whether a missing one is an error.
+        kind: the class of its checkpointer.
 
     Raises:
         RunError: it can't be opened, is no database of runs, or can't be written to later on.
@@ -29,7 +36,7 @@ async def opened_sqlite(path: Path, *, must_exist: bool = False) -> AsyncIterato
     try:
         await asyncio.to_thread(_prepare, path, must_exist)
         async with aiosqlite.connect(path, timeout=BUSY_S) as connection:
-            saver = GroupCommitSaver(connection)
+            saver = kind(connection)
             await saver.setup()
             await asyncio.to_thread(_install, path)
             store = SqliteOutputs(path.with_name(f"{path.stem}.outputs{path.suffix}"))

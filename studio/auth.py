@@ -64,6 +64,19 @@ def identity(key: str, environ: Mapping[str, str]) -> str | None:
     return found or _subject(key, environ)
 
 
+def check_set_up(environ: Mapping[str, str]) -> None:
+    """Find out whether anybody can be let in.
+
+    Raises:
+        FanwiseError: the keys can't be read, there are none, or the secret is too short.
+    """
+    secret, path = environ.get("FANWISE_JWT_SECRET"), environ.get("FANWISE_API_KEYS")
+    if secret:
+        _check_secret(secret)
+    if path and not _keys(path) and not secret:
+        raise FanwiseError(f"FANWISE_API_KEYS: there is no key in {path}")
+
+
 def hash_of(key: str) -> str:
     """Return what is kept of a key. A key is random and long, so that a plain hash will do."""
     return hashlib.sha256(key.encode()).hexdigest()
@@ -86,8 +99,7 @@ def _subject(token: str, environ: Mapping[str, str]) -> str | None:
     secret = environ.get("FANWISE_JWT_SECRET")
     if not secret or token.count(".") != 2:
         return None
-    if len(secret) < LEAST_SECRET:
-        raise FanwiseError(f"FANWISE_JWT_SECRET: it has to have {LEAST_SECRET} characters at least")
+    _check_secret(secret)
     import jwt
 
     audience = environ.get("FANWISE_JWT_AUDIENCE") or None
@@ -96,6 +108,11 @@ def _subject(token: str, environ: Mapping[str, str]) -> str | None:
     except jwt.InvalidTokenError:
         return None
     return str(claims["sub"]) or None
+
+
+def _check_secret(secret: str) -> None:
+    if len(secret) < LEAST_SECRET:
+        raise FanwiseError(f"FANWISE_JWT_SECRET: it has to have {LEAST_SECRET} characters at least")
 
 
 @auth.on
