@@ -196,7 +196,7 @@ async def _session(job: Job, own: OwnCode, database: Database) -> Session:
 def _unanswered(before: Report, answers: Mapping[str, Any]) -> dict[str, str]:
     """Return the tasks whose questions stay open where a run goes on with these answers, with what is reviewed."""
     left = [asked for asked in all_asked(before.interrupts) if asked.id not in answers]
-    return {asked.task_id: asked.kind for asked in left if asked.task_id is not None}
+    return {asked.task_id: "own" if asked.remote else asked.kind for asked in left if asked.task_id is not None}
 
 
 def progress_of(before: Report) -> Progress:

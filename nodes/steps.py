@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.func import task
+from langgraph.types import interrupt
 
 T = TypeVar("T")
 
@@ -66,3 +67,18 @@ def skip_answers(config: RunnableConfig, asked: int) -> None:
     """
     scratchpad: Any = config["configurable"][SCRATCHPAD]
     rewind_questions(config, min(asked, len(scratchpad.resume)))
+
+
+def use_up_answers(config: RunnableConfig, asked: int) -> int:
+    """Take the answers that are there beyond the first `asked` as given, and return how many these are.
+
+    For work that begins anew: they were for questions that nobody asks any more, and hold for no other question.
+    """
+    scratchpad: Any = config["configurable"][SCRATCHPAD]
+    if scratchpad.get_null_resume(False) is not None:
+        rewind_questions(config, len(scratchpad.resume))
+        interrupt(None)  # returns it
+    if (there := len(scratchpad.resume)) > asked:
+        rewind_questions(config, there - 1)
+        interrupt(None)  # returns the last of them, and notes that all of them came to use
+    return max(0, there - asked)

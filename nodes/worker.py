@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime, get_runtime
 
 from ..schema.progress import TaskFinished, TaskGaveResult, TaskPaused
 from ..schema.results import Decision
-from ..schema.review import Question, from_args
+from ..schema.review import Question, asked_from, from_args
 from ..schema.skip import Skip
 from ..schema.words import listed
 from ..tracing.log import at_work
@@ -240,8 +240,12 @@ class Branch:
         """Put a question on the run's stream; a suspension asks nothing."""
         if isinstance(stop, GraphInterrupt) and stop.args[0]:
             value = stop.args[0][0].value
-            review = value.get("review") if isinstance(value, Mapping) else None
-            self.seat.emit(TaskPaused(type="task_paused", task_id=self.task["id"], review=review))
+            remote = asked_from(value)
+            review = value.get("review") if isinstance(value, Mapping) and remote is None else None
+            told = TaskPaused(type="task_paused", task_id=self.task["id"], review=review)
+            if remote is not None:
+                told["remote"] = f"{remote['graph']} at {remote['url']}"
+            self.seat.emit(told)
 
     def _tell_end(self, result: Mapping[str, Any], completed: int, total: int) -> None:
         self.seat.emit(

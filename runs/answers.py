@@ -47,7 +47,7 @@ def check_edit(asked: Asked, answer: Any, known: Collection[str]) -> None:
     Raises:
         AnswerError: the plan is refused; each of its problems is one argument.
     """
-    if asked.kind != "plan" or answer["decisions"][0]["type"] != "edit":
+    if asked.kind != "plan" or asked.remote or answer["decisions"][0]["type"] != "edit":
         return
     args = answer["decisions"][0]["edited_action"]["args"]
     plan = args.get("plan", args)
@@ -83,7 +83,7 @@ def questions_named(name: str, questions: Sequence[Asked]) -> list[Asked]:
     """Return the questions that a name stands for: in the first way in which it stands for any."""
     ways = (
         [asked for asked in questions if asked.id == name],
-        [asked for asked in questions if asked.kind == "plan" and name == "plan"],
+        [asked for asked in questions if asked.kind == "plan" and name == "plan" and not asked.remote],
         [asked for asked in questions if asked.task_id == name],
         [asked for asked in questions if len(name) >= PREFIX and asked.id.startswith(name)],
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from ..nodes.summary.text import clean_lines, seconds
+from ..schema.review import REMOTE
 from .questions import REVIEWS, Action, Asked
 from .value_text import as_text
 
@@ -47,11 +49,27 @@ def whole_text(asked: Asked, width: int = 120, lines: int = 40) -> str:
 
 def about(asked: Asked) -> str:
     """Return who asks about what, in a few words."""
+    if asked.remote is not None:
+        return f"{about_whom(asked)} asks: {_about_remote(asked)}"
     if asked.kind == "plan":
         return "the plan, before anything runs"
     calls = "a tool call" if len(asked.actions) == 1 else f"{len(asked.actions)} tool calls"
     what = {"before": "before it runs", "after": "its output", "tools": calls, "call": calls, "own": "its own question"}
     return f"{about_whom(asked)}, {what[asked.kind]}"
+
+
+def _about_remote(asked: Asked) -> str:
+    """Return what a task's run on another deployment asks about."""
+    task, where = clean_lines(str(_own_task(asked) or "?")), asked.remote or {}
+    what = {
+        "plan": "its remote run's plan, before anything runs",
+        "before": f"its remote run's task {task}, before it runs",
+        "after": f"its remote run's task {task}, its output",
+        "own": "its remote run's own question",
+    }
+    calls = "a tool call" if len(asked.actions) == 1 else f"{len(asked.actions)} tool calls"
+    graph = clean_lines(f"{where.get('graph')} at {where.get('url')}")
+    return f"{what.get(asked.kind, f'{calls} of its remote run')} ({graph})"
 
 
 def body(asked: Asked, width: int, lines: int | None, whole: str = "", *, menu: bool = False) -> list[str]:
@@ -65,9 +83,11 @@ def body(asked: Asked, width: int, lines: int | None, whole: str = "", *, menu: 
         menu: whether a menu follows, which tells what may be decided.
     """
     told = [line for problem in asked.problems for line in folded(f"! {problem}", width)]
+    if (asked.remote or {}).get("anew"):
+        told += folded("! asked again: the run that asked before is lost, its work began anew", width)
     if asked.kind == "own":
         how = [] if menu else folded("answer: text, or JSON", width)
-        return [*told, *value_lines(asked.value, width, lines, whole), *how]
+        return [*told, *value_lines(_own_value(asked), width, lines, whole), *how]
     for number, action in enumerate(asked.actions, 1):
         told += action_lines(asked, number, width, lines, whole)
         told += [] if menu else folded(f"decide: {decisions(asked, action)}", width)
@@ -120,6 +140,8 @@ def _description(asked: Asked, action: Action) -> list[str]:
     """Return the description without what is told apart from it: the problems, a tool's name and its arguments."""
     text = action.description if asked.kind in REVIEWS else action.description.partition("\n\nTool: ")[0]
     lines = clean_lines(text).splitlines()
+    if lines and lines[0] == _own_task(asked):  # without a title; whoever asks is named already
+        del lines[0]
     return [line for line in lines if not (asked.problems and line.startswith("The last answer was refused: "))]
 
 
@@ -144,9 +166,19 @@ def late(asked: Asked) -> str:
 
 def about_whom(asked: Asked) -> str:
     """Return the task that asks, or the plan."""
-    if asked.kind == "plan":
+    if asked.kind == "plan" and asked.remote is None:
         return "the plan"
     return clean_lines(f"task {asked.task_id}") if asked.task_id else "a task"
+
+
+def _own_task(asked: Asked) -> Any:
+    """Return the task that a review is about: of the run that asks, which may be on another deployment."""
+    return asked.value.get("task_id") if isinstance(asked.value, Mapping) and asked.kind in REVIEWS else None
+
+
+def _own_value(asked: Asked) -> Any:
+    """Return a question as it was asked, without what was added to it on the way."""
+    return {key: value for key, value in asked.value.items() if key != REMOTE} if asked.remote else asked.value
 
 
 def _left(asked: Asked) -> float | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from ..schema.review import asked_from
+
 Kind = Literal["plan", "before", "after", "tools", "call", "own"]
 """What asks: a review, an agent about its tool calls (all of a turn at once, or each alone), a specialist itself."""
 
@@ -68,6 +70,11 @@ class Asked:
             default=_text(given.get("default")) or "reject",
             problems=tuple(map(str, problems)) if isinstance(problems, list) else (),
         )
+
+    @property
+    def remote(self) -> Mapping[str, Any] | None:
+        """Where it comes from, if a run on another deployment asks it."""
+        return asked_from(self.value)
 
     @property
     def name(self) -> str:

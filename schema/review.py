@@ -35,6 +35,16 @@ SYNONYMS: Mapping[str, DecisionType] = {
 }
 """Other words for a decision; `accept`, `ignore` and `response` are Agent Inbox's earlier ones."""
 
+REMOTE = "fanwise_remote"
+"""The field of a question that a run on another deployment asks: its `url` and `graph`, and `anew` where a run that had
+asked before is lost."""
+
+
+def asked_from(value: Any) -> Mapping[str, Any] | None:
+    """Return where a question comes from, if a run on another deployment asks it."""
+    told = value.get(REMOTE) if isinstance(value, Mapping) else None
+    return told if isinstance(told, Mapping) and {"url", "graph"} <= told.keys() else None
+
 
 def is_review(value: Any) -> bool:
     """Tell whether a question is a review, and not a specialist's own."""
