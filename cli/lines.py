@@ -63,12 +63,11 @@ class Lines:
             rest = "" if again is None else f"; again in {seconds(again)}"
             self._step(event, f"attempt {event.get('attempt')} failed: {clean(str(event.get('error')), 400)}{rest}")
         elif kind == "task_paused":
-            self._step(event, f"waits for a person{_WHY.get(str(event.get('review')), '')}")
+            self._step(event, f"waits for a person{_why_asked(event)}")
         elif kind == "pool_changed":
             self._say(limited(str(event.get("pool")), event.get("limit"), str(event.get("why") or "")))
         elif kind == "deployment_changed":
-            why = f"left out: {clean(str(event.get('why')), 200)}"
-            self._say(f"{clean(str(event.get('url')), 120)}: {'given work again' if event.get('live') else why}")
+            self._say(_deployment(event))
         elif kind == "budget_used":
             self._say(f"{clean(progress.over_budget, 400)}: what runs ends, nothing more starts")
         elif kind == "round_started":
@@ -129,3 +128,20 @@ class Lines:
     def _step(self, event: Mapping[str, Any], text: str) -> None:
         progress = self._progress
         self._say(f"[{progress.done}/{progress.total}] {progress.label(str(event.get('task_id')))} {text}")
+
+
+def _why_asked(event: Mapping[str, Any]) -> str:
+    """Return what a person is asked, in a few words."""
+    if remote := event.get("remote"):
+        return f": its remote run asks ({clean(str(remote), 160)})"
+    return _WHY.get(str(event.get("review")), "")
+
+
+def _deployment(event: Mapping[str, Any]) -> str:
+    """Return the line that tells what became of a deployment."""
+    url = clean(str(event.get("url")), 120)
+    if event.get("live"):
+        return f"{url}: given work again"
+    wait_s = event.get("wait_s")
+    waits = f" (its tasks wait for it, {seconds(wait_s)} at most)" if wait_s else ""
+    return f"{url}: left out{waits}: {clean(str(event.get('why')), 200)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,17 @@ class Account:
     """When its work ended, in seconds since the epoch, where that was before its branch began."""
     proposal: list[Any] = field(default_factory=list)
     """Tasks that it proposed."""
+    remote: dict[str, Any] | None = None
+    """Where its work was last on another deployment, and where before."""
+
+    def ran_at(self, places: Sequence[Mapping[str, Any]]) -> None:
+        """Take over where an attempt's work was on other deployments, one place after the other."""
+        for place in places:
+            before = self.remote
+            moved = [] if before is None else [*before["moved_from"]]
+            if before is not None and before["url"] != place["url"]:
+                moved.append(before["url"])
+            self.remote = {**place, "moved_from": moved}
 
     def result(
         self,
@@ -52,6 +63,8 @@ class Account:
         }
         if self.proposal and status == "succeeded":
             result |= {"proposed": [str(item.get("id", "")) for item in self.proposal], "proposal": self.proposal}
+        if self.remote is not None:
+            result["remote"] = self.remote
         return {**result, "reviews": list(self.reviews)} if self.reviews else result
 
     def saved(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +77,6 @@ class Account:
         self.attempts, self.started_at = result["attempts"], result["started_at"]
         self.queued_s, self.worked_s = result["queued_s"], result["duration_s"]
         self.warnings = list(saved["warnings"])
-        self.usage = result["usage"]
+        self.usage, self.remote = result["usage"], result.get("remote")
         self.proposal = result.get("proposal") or []
         return result

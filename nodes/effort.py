@@ -240,7 +240,8 @@ class Effort:
 
     def _charge(self, used: Used, told: AttemptEnded | None) -> None:
         """Add what an attempt used to the task's account, and to the rates of its pools."""
-        said = [f"task {self.task['id']!r}: {text}" for text in used.warnings]
+        said = [*(f"task {self.task['id']!r}: {text}" for text in used.warnings), *used.run_warnings]
+        self.account.ran_at(used.places)
         self.account.warnings += [text for text in said if text not in self.account.warnings]
         usage = used.total()
         if usage is None:

@@ -37,6 +37,10 @@ class Used:
     """What models cost; models without a price cost nothing that is counted."""
     warnings: list[str] = field(default_factory=list)
     """What the work says that did not go as it should, and harmed nothing."""
+    run_warnings: list[str] = field(default_factory=list)
+    """The same, where it is no matter of the task's alone."""
+    places: list[dict[str, Any]] = field(default_factory=list)
+    """Where the work was on other deployments, one after the other."""
 
     def total(self) -> dict[str, Any] | None:
         """Return the sums, and those of each model; `None` where nothing was used."""
@@ -69,11 +73,26 @@ def counted(used: Used) -> Iterator[None]:
         _USED.reset(told)
 
 
-def report_warning(text: str) -> None:
-    """Tell, from a specialist at work, what a person should know of it; it becomes a warning of the run, once."""
+def report_warning(text: str, *, of_run: bool = False) -> None:
+    """Tell, from a specialist at work, what a person should know of it; it becomes a warning of the run, once.
+
+    Args:
+        text: the warning.
+        of_run: whether it is the run's matter: the warning does not name the task then.
+    """
     used = _USED.get()
-    if used is not None and text not in used.warnings:
-        used.warnings.append(text)
+    if used is not None and text not in (said := used.run_warnings if of_run else used.warnings):
+        said.append(text)
+
+
+def report_place(url: str, graph: str, thread_id: str, run_id: str | None) -> None:
+    """Tell, from a specialist at work, where on another deployment the work is now."""
+    used = _USED.get()
+    if used is None:
+        return
+    if used.places and used.places[-1]["url"] == url:
+        used.places.pop()
+    used.places.append({"url": url, "graph": graph, "thread_id": thread_id, "run_id": run_id})
 
 
 def report_usage(*, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> None:

@@ -89,6 +89,8 @@ class TaskPaused(TypedDict):
     task_id: str
     review: str | None
     """`before` or `after`; `None` for a question of the specialist's own."""
+    remote: NotRequired[str]
+    """The graph and its address, where the task's run on another deployment asks."""
 
 
 class TaskFinished(TypedDict):
@@ -162,6 +164,8 @@ class DeploymentChanged(TypedDict):
     live: bool
     why: str
     """Empty where it is live."""
+    wait_s: NotRequired[float]
+    """Seconds that tasks wait for it at most, where no other deployment is there for them."""
 
 
 class BudgetUsed(TypedDict):

@@ -65,6 +65,19 @@ class OutputRef(Record):
     """Its size as JSON."""
 
 
+class RemotePlace(Record):
+    """Where a task's work was on another deployment."""
+
+    url: str
+    graph: str
+    """The graph's name there, or an assistant's id."""
+    thread_id: str
+    run_id: str | None = None
+    """The last run on that thread; `null` where none began."""
+    moved_from: tuple[str, ...] = ()
+    """Deployments that had the work before, and were gone."""
+
+
 class TaskResult(Record):
     """What became of one task. A failed task is a result like any other."""
 
@@ -89,6 +102,8 @@ class TaskResult(Record):
     """Whether the output is the fallback's."""
     output_ref: OutputRef | None = None
     """Where the output is, if it is too large to stand here; `output` is `null` then."""
+    remote: RemotePlace | None = None
+    """Where its work was last, if a remote specialist did it."""
     reviews: tuple[Review, ...] = ()
     """What a person decided about it, in order."""
 

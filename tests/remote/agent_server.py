@@ -51,6 +51,9 @@ class AgentServer:
         self.slow_s: dict[str, float] = {}
         """Seconds before requests of a kind are carried out."""
         self.work_s = 0.0
+        self.question: Any = None
+        """What each run asks that begins with an input; one that is given an answer ends with it."""
+        self.fails_after_answer = False
         self.cut_after: int | None = None
         """Events of a stream after which it ends, while the run goes on."""
         self._open: set[socket.socket] = set()
@@ -126,7 +129,8 @@ class AgentServer:
             return Fault(409)
         number = len(self.runs[thread])
         run = {"run_id": f"{thread[:-2]}{number:02d}", "status": "running", "metadata": body.get("metadata") or {}}
-        self.runs[thread].append({**run, "until": time.monotonic() + self.work_s, "input": body.get("input")})
+        given = {"input": body.get("input"), "command": body.get("command")}
+        self.runs[thread].append({**run, "until": time.monotonic() + self.work_s, **given})
         self.threads[thread]["status"] = "busy"
         return run
 
@@ -135,8 +139,17 @@ class AgentServer:
         run = self.runs[thread][-1] if self.runs[thread] else None
         if run is None or run["status"] != "running" or run["until"] > time.monotonic():
             return
-        run["status"] = "success"
-        self.threads[thread].update(status="idle", values={"echo": run["input"], "by": self.name})
+        if self.question is not None and not run["command"]:
+            run["status"] = "interrupted"
+            asks = {"task": [{"id": f"of-{thread}", "value": self.question}]}
+            self.threads[thread].update(status="interrupted", interrupts=asks)
+        elif run["command"] and self.fails_after_answer:
+            run["status"] = "error"
+            self.threads[thread].update(status="error", error={"error": "OSError", "message": "no disk"})
+        else:
+            run["status"] = "success"
+            answer = {"answer": list(run["command"]["resume"].values())} if run["command"] else {}
+            self.threads[thread].update(status="idle", values={"echo": run["input"], "by": self.name, **answer})
 
     def events(self, path: str, behind: str) -> Iterator[tuple[str, Any]]:
         """Yield the events of a run: four notes, over the time that it works."""

@@ -73,6 +73,15 @@ class RunFailed(RemoteError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def for_good(self) -> RunFailed:
+        """Return it as the failure of a run in which a person has decided: nobody's answer is used a second time."""
+        told = (
+            f"{self}; not done again, since a person has decided in it (`fanwise retry` does it anew, and asks again)"
+        )
+        failed = RunFailed(told, self.args[1])
+        failed.is_retryable = False
+        return failed
+
 
 def translated(error: Exception, url: str) -> RemoteError:
     """Return what an error of HTTP, or of LangGraph's SDK, says of a deployment.
@@ -108,7 +117,7 @@ def of_wire(error: httpx.HTTPError) -> str:
 def _of_status(error: APIStatusError, url: str) -> RemoteError:
     status, said = error.status_code, _plain(error)
     if status in (401, 403):
-        return Refused(f"{url}: it does not let us in ({status}: {said}); check api_key, or the headers, of remote:")
+        return Refused(f"{url}: it does not let us in ({status}: {said}); check api_key, or headers")
     if status in (429, 503):
         busy = Busy(f"{url}: it asks to wait ({status}: {said})")
         busy.status_code, busy.headers = status, dict(error.response.headers)
@@ -120,7 +129,9 @@ def _of_status(error: APIStatusError, url: str) -> RemoteError:
     if status == 404 or "Invalid assistant" in said:
         return UnknownGraph(f"{url}: {said}")
     if status in (400, 422):
-        return Refused(f"{url}: it refused the input, config or context ({status}: {said}); check input: of remote:")
+        return Refused(
+            f"{url}: it refused the input, config or context ({status}: {said}); check the specialist's input"
+        )
     return Refused(f"{url}: it refused the request ({status}: {said})")
 
 

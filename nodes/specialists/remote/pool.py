@@ -19,6 +19,12 @@ from .faults import NoneLive
 SHORTEST_S, LONGEST_S = 1.0, 30.0
 """Seconds until a deployment that was left out is looked at again; twice as long each time."""
 
+STRANGER_S = 5.0
+"""Seconds at most that tasks wait for a deployment that this process has never reached: its address may be wrong."""
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.5, 3.0
+"""Seconds between looks at a deployment that tasks wait for; each half as long again as the one before."""
+
 
 @dataclass(slots=True)
 class Deployment:
@@ -33,6 +39,10 @@ class Deployment:
     """When it is to be looked at again, on the monotonic clock."""
     times: int = 0
     """How often it was found dead since it was alive."""
+    was_reached: bool = False
+    """Whether it was ever reached from this process."""
+    gone_at: float = 0.0
+    """When it was left out, on the monotonic clock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -56,6 +66,7 @@ class Deployment:
         now = time.monotonic()
         with self._lock:
             was_live, self.why = self.why is None, why
+            self.gone_at = now if was_live else self.gone_at
             if was_live or now >= self.look_at:  # else somebody else has just found the same
                 self.look_at = now + max(wait_s, min(LONGEST_S, SHORTEST_S * 2**self.times))
                 self.times += 1
@@ -65,7 +76,12 @@ class Deployment:
         """Give it work again; tell whether it was left out until now."""
         with self._lock:
             was_out, self.why, self.times = self.why is not None, None, 0
+            self.was_reached = True
             return was_out
+
+    def waited_for_s(self, most_s: float) -> float:
+        """Return the seconds that tasks wait for it from the moment when it was left out, if nobody else is there."""
+        return most_s if self.was_reached else min(most_s, STRANGER_S)
 
 
 _KNOWN: dict[str, Deployment] = {}
@@ -106,9 +122,25 @@ class Pool:
             await self.look_at_all(clients, tell)
         if not self.live:
             told = "; ".join(f"{item.url}: {item.why}" for item in self.deployments)
-            what = "the deployment can't be" if len(self.deployments) == 1 else "none of the deployments can be"
-            raise NoneLive(f"{what} reached: {told}")
+            raise NoneLive(told if len(self.deployments) == 1 else f"none of the deployments is there: {told}")
         return min(self.live, key=lambda item: (item.outstanding, _drawn(key, item.url)))
+
+    def waits_s(self, most_s: float) -> float:
+        """Return the seconds that tasks wait where none can be reached, from the moment when the last one went."""
+        return max(item.waited_for_s(most_s) for item in self.deployments)
+
+    def next_look_s(self, most_s: float) -> float | None:
+        """Return the seconds until it is worth looking again where none can be reached; `None` when that is over.
+
+        The moments depend on nothing but when the last deployment went, so that all tasks that wait look at once, and
+        share one answer.
+        """
+        now, gone_at = time.monotonic(), max(item.gone_at for item in self.deployments)
+        until = max(item.gone_at + item.waited_for_s(most_s) for item in self.deployments)
+        look_at, pause = gone_at, FIRST_LOOK_S
+        while look_at <= now:
+            look_at, pause = look_at + pause, min(1.5 * pause, LONGEST_LOOK_S)
+        return None if now >= until else min(look_at, until) - now
 
     async def look_at_all(self, clients: Opened, tell: Tell) -> None:
         """Look at all that are left out now."""

@@ -48,6 +48,8 @@ class Remote(BaseModel):
     """How long the deployment keeps the thread, in minutes; as long as it does by itself if not given."""
     request_timeout_s: float = Field(30.0, gt=0, le=3600)
     """Seconds without a byte after which a request, or a stream, counts as broken."""
+    wait_s: float = Field(60.0, ge=0, le=3600)
+    """Seconds that tasks wait where no deployment can be reached, before they fail; see `pool`."""
     trace: bool = True
     """Whether trace context goes with its runs, where there is a trace."""
 

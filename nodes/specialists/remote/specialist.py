@@ -46,6 +46,7 @@ def remote_specialist(
     after_failure: Literal["continue", "restart"] = "continue",
     ttl_minutes: float | None = None,
     request_timeout_s: float = 30.0,
+    wait_s: float = 60.0,
     trace: bool = True,
     input_schema: Mapping[str, Any] | None = None,
     retry: Retry | None = None,
@@ -71,6 +72,8 @@ def remote_specialist(
             begins anew.
         ttl_minutes: how long the deployment keeps a task's thread.
         request_timeout_s: seconds without a byte after which a request, or a stream, counts as broken.
+        wait_s: seconds that tasks wait where no deployment can be reached, from when the last one went; at most 5 for
+            deployments that this process has never reached, and none at all with 0.
         trace: whether trace context goes with its runs.
         input_schema: JSON schema of its tasks' input.
         retry: further attempts where neither the task nor the plan says anything.
@@ -90,6 +93,7 @@ def remote_specialist(
         "after_failure": after_failure,
         "ttl_minutes": ttl_minutes,
         "request_timeout_s": request_timeout_s,
+        "wait_s": wait_s,
         "trace": trace,
     }
     problems = [Problem(told, path_text(loc)) for loc, told in remote_problems(given)]

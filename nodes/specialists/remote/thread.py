@@ -19,7 +19,10 @@ NAMESPACE = UUID("6f1a9d3e-5c1b-5b7e-9d55-0e0f6c1c6a11")
 """Of the ids of threads."""
 
 ASKED = "fanwise_asked"
-"""In a run's metadata: how many answers of people the thread had been given when it began."""
+"""In a run's metadata: how many answers of people the task had been given when it began."""
+
+PASSED = "fanwise_passed"
+"""In a run's metadata: how many of these were for questions of runs that are lost; none of them holds here."""
 
 FIELDS: Any = ["run_id", "status", "metadata"]
 
@@ -44,11 +47,18 @@ class Seen:
     status: str = ""
     """That run's."""
     asked: int = 0
-    """How many answers of people it was given."""
+    """How many answers of people the task had been given when that run began."""
+    passed: int = 0
+    """How many of them were for questions of other runs, which are lost."""
     values: Any = None
     questions: tuple[Mapping[str, Any], ...] = ()
     """What it asks a person now; each has an `id` and a `value`."""
     error: Mapping[str, Any] | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a person has answered a question of this thread's."""
+        return self.asked > self.passed
 
     @property
     def is_busy(self) -> bool:
@@ -97,16 +107,17 @@ class RemoteThread:
         if not runs:
             return Seen()
         run = runs[0]
-        status, asked = str(run["status"]), (run.get("metadata") or {}).get(ASKED) or 0
+        status, about = str(run["status"]), run.get("metadata") or {}
+        answers = about.get(ASKED) or 0, about.get(PASSED) or 0
         if status in ("pending", "running"):
-            return Seen(run["run_id"], status, asked)
+            return Seen(run["run_id"], status, *answers)
         thread = await self._asked(self._client.threads.get(self.id))
         if thread["status"] == "busy":  # the run's end is not written yet
-            return Seen(run["run_id"], "running", asked)
+            return Seen(run["run_id"], "running", *answers)
         paused = (thread.get("interrupts") or {}) if thread["status"] == "interrupted" else {}
         questions = tuple(item for items in paused.values() for item in items)
         error: Any = thread.get("error")
-        return Seen(run["run_id"], status, asked, thread.get("values"), questions, error)
+        return Seen(run["run_id"], status, *answers, thread.get("values"), questions, error)
 
     async def goes_on(self) -> bool:
         """Tell whether a run without input would go on with what is left, and not begin anew."""
@@ -114,7 +125,14 @@ class RemoteThread:
         return bool(state.get("next"))
 
     async def start(
-        self, *, input: Any = None, command: Any = None, asked: int = 0, modes: Any = (), headers: Any = None
+        self,
+        *,
+        input: Any = None,
+        command: Any = None,
+        asked: int = 0,
+        passed: int = 0,
+        modes: Any = (),
+        headers: Any = None,
     ) -> str | None:
         """Begin a run and return its id; `None` where another one is at work on the thread."""
         remote = self._remote
@@ -127,7 +145,7 @@ class RemoteThread:
                 command=command,
                 config=config,
                 context=remote.context,
-                metadata={ASKED: asked},
+                metadata={ASKED: asked, **({PASSED: passed} if passed else {})},
                 stream_mode=list(modes),
                 stream_resumable=True,
                 multitask_strategy="reject",
@@ -188,5 +206,5 @@ class RemoteThread:
         names = sorted({str(item["graph_id"]) for item in found})
         return UnknownGraph(
             f"{self.url}: there is no graph or assistant {self._remote.graph!r}; its graphs are "
-            f"{', '.join(names) or 'none'}; check graph: of remote:"
+            f"{', '.join(names) or 'none'}; check the specialist's graph"
         )

@@ -1,26 +1,23 @@
-"""One attempt at a task whose work is a remote graph's: found where it stands, begun, followed, asked about, ended."""
+"""One attempt at a task whose work is a remote graph's: where that is, or is to be, and what comes after a failure."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import interrupt
 
-from ....schema.progress import DeploymentChanged, TaskMoved, TaskProgress
-from ....tracing.propagate import trace_headers
+from ....schema.progress import DeploymentChanged, TaskMoved
 from ....tracing.streaming import Teller
-from ...steps import questions_asked, skip_answers
+from ...steps import questions_asked
 from ...usage import report_warning
 from .clients import Opened
-from .faults import Busy, RemoteError, RunFailed, RunLost, ServerFault, Unreachable
-from .output import output_of, text_of
+from .course import Course
+from .faults import Busy, NoneLive, RemoteError, RunFailed, RunLost, ServerFault, Unreachable
 from .pool import Deployment, Pool
 from .settings import Remote
-from .thread import RemoteThread, Seen, thread_id
+from .thread import RemoteThread, thread_id
 
 MOVES = 5
 """How often one attempt is taken up again after its deployment failed it: a task that kills servers kills no more."""
@@ -30,9 +27,6 @@ TRIES = 100
 
 CANCEL_S = 1.5
 """Seconds for telling a deployment that a run is to end; what is cancelled here has two seconds to its own end."""
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
-"""Seconds before a stream that ended before its run is joined again; twice as long each time that it brings nothing."""
 
 
 @dataclass(slots=True)
@@ -85,7 +79,14 @@ class Attempt:
             await self.pool.look_at_all(self.clients, self._tell_change)
             if (known := await self._where_known()) is not None:
                 return known
-        return await self.pool.least(self.key, self.clients, self._tell_change)
+        while True:
+            try:
+                return await self.pool.least(self.key, self.clients, self._tell_change)
+            except NoneLive:
+                pause = self.pool.next_look_s(self.remote.wait_s)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
 
     async def _where_known(self) -> Deployment | None:
         """Return the deployment that knows the work; of several the one that came furthest with it."""
@@ -122,81 +123,15 @@ class Attempt:
         for number in range(1, TRIES + 1):
             thread = self._thread(place, number)
             is_new = await thread.open()
+            place.was_reached = True
             try:
-                done, output = await self._on(thread, is_new)
+                done, output = await self._course(thread).run(is_new)
             except asyncio.CancelledError:
                 await self._cancel(thread)
                 raise
             if done:
                 return output
         raise RunFailed(f"{place.url}: the work began anew {TRIES} times, and failed each time", "RecursionError")
-
-    async def _on(self, thread: RemoteThread, is_new: bool) -> tuple[bool, Any]:
-        """Bring a thread to its end, and return the output; `False` where it ended before, and can't go on."""
-        seen, is_ours, pause = Seen() if is_new else await thread.look(), False, FIRST_PAUSE_S
-        while True:
-            if seen.is_busy:
-                brought = await self._follow(thread, str(seen.run_id))
-            elif seen.questions:
-                brought = await self._answer(thread, seen)
-            elif seen.status == "success":
-                try:
-                    return True, output_of(seen.values, self.remote.output)
-                except RunFailed:
-                    if is_ours:
-                        raise
-                    return False, None
-            elif seen.run_id is None:
-                is_ours = brought = await self._start(thread, input=self.given)
-            elif is_ours:
-                raise _failure(thread.url, seen)
-            elif self.remote.after_failure == "continue" and await thread.goes_on():
-                is_ours = brought = await self._start(thread, asked=seen.asked)
-            else:
-                return False, None
-            seen = await thread.look()
-            if seen.is_busy:
-                pause = FIRST_PAUSE_S if brought else min(2 * pause, LONGEST_PAUSE_S)
-                await asyncio.sleep(pause)
-
-    async def _start(self, thread: RemoteThread, **how: Any) -> bool:
-        """Begin a run and follow it; tell whether it is ours, and not somebody's who was faster."""
-        modes = ["custom", *(["messages-tuple"] if self.teller is not None and self.teller.wants_text else [])]
-        headers = trace_headers(self.config) if self.remote.trace else {}
-        run_id = await thread.start(**how, modes=modes, headers=headers)
-        if run_id is None:
-            return False
-        await self._follow(thread, run_id)
-        return True
-
-    async def _answer(self, thread: RemoteThread, seen: Seen) -> bool:
-        """Ask a person what the remote run asks, one question after the other, and hand each answer on."""
-        question = seen.questions[0]
-        skip_answers(self.config, self.first_question + seen.asked)
-        answer = interrupt(question["value"])
-        return await self._start(thread, command={"resume": {question["id"]: answer}}, asked=seen.asked + 1)
-
-    async def _follow(self, thread: RemoteThread, run_id: str) -> bool:
-        """Pass on what a run says until its stream ends; tell whether it said something."""
-        said = False
-        try:
-            async for event, data in thread.follow(run_id):
-                said = True
-                self._pass_on(event, data)
-        except Unreachable:
-            if await self.clients.trouble(thread.url):
-                raise
-        return said
-
-    def _pass_on(self, event: str, data: Any) -> None:
-        if (teller := self.teller) is None:
-            return
-        if event == "custom":
-            told = TaskProgress(type="task_progress", task_id=teller.task_id, attempt=teller.attempt, data=data)
-            teller.emit(told)
-        elif event == "messages" and teller.wants_text and isinstance(data, list) and data:
-            if isinstance(data[0], Mapping) and data[0].get("type") == "AIMessageChunk" and (text := text_of(data[0])):
-                teller.text(text)
 
     async def _cancel(self, thread: RemoteThread) -> None:
         """End the remote run; say so where that fails."""
@@ -212,6 +147,10 @@ class Attempt:
         run = f"run {thread.run_id} " if thread.run_id else "a run "
         report_warning(f"{run}of thread {thread.id} may still be at work, it could not be cancelled: {why}")
 
+    def _course(self, thread: RemoteThread) -> Course:
+        how = (self.given, self.config, self.teller, self.first_question)
+        return Course(thread, self.remote, self.clients, *how)
+
     def _thread(self, place: Deployment, number: int) -> RemoteThread:
         client = self.clients.of(place.url)
         return RemoteThread(self.remote, place.url, client, thread_id(self.key, self.name, number))
@@ -219,13 +158,17 @@ class Attempt:
     def _leave_out(self, place: Deployment, why: str, wait_s: float = 0.0) -> None:
         if place.leave_out(why, wait_s):
             if len(self.pool.deployments) > 1:
-                report_warning(f"the deployment {place.url} was left out: {why}")
+                report_warning(f"the deployment {place.url} was left out: {why}", of_run=True)
             self._tell_change(place)
 
     def _tell_change(self, place: Deployment) -> None:
-        if self.teller is not None:
-            live, why = place.is_live, place.why or ""
-            self.teller.emit(DeploymentChanged(type="deployment_changed", url=place.url, live=live, why=why))
+        if self.teller is None:
+            return
+        live, why = place.is_live, place.why or ""
+        told = DeploymentChanged(type="deployment_changed", url=place.url, live=live, why=why)
+        if not self.pool.live and (wait_s := self.pool.waits_s(self.remote.wait_s)):
+            told["wait_s"] = wait_s
+        self.teller.emit(told)
 
     def _tell_move(self, place: Deployment) -> None:
         before = self._begun_at
@@ -234,17 +177,6 @@ class Attempt:
         why = next((item.why for item in self.pool.deployments if item.url == before), None) or "it failed"
         task_id, attempt = self.teller.task_id, self.teller.attempt
         self.teller.emit(TaskMoved(type="task_moved", task_id=task_id, attempt=attempt, url=before, why=why))
-
-
-def _failure(url: str, seen: Seen) -> RunFailed:
-    """Return the failure of a run."""
-    error = seen.error or {}
-    kind, message = str(error.get("error") or ""), " ".join(str(error.get("message") or "").split())[:1000]
-    if seen.status == "interrupted":
-        return RunFailed(f"{url}: the remote run was stopped there, and asks nothing ({message or 'a breakpoint?'})")
-    if seen.status == "timeout":
-        return RunFailed(f"{url}: the remote run took longer than its deployment allows")
-    return RunFailed(f"{url}: the remote run failed: {kind or seen.status}{f': {message}' if message else ''}", kind)
 
 
 def _asked_s(error: Busy) -> float:
