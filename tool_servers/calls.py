@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from ..schema.words import Nearest, listed, path_text
 from .servers import McpToolError
-from .sessions import ServerError, told
+from .sessions import ENDED, ServerError, told
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -123,6 +123,7 @@ async def guarded(name: str, call: Any, timeout_s: float) -> Any:
     """
     import anyio
     from mcp import McpError
+    from mcp.types import CONNECTION_CLOSED
 
     try:
         async with asyncio.timeout(timeout_s):
@@ -132,9 +133,11 @@ async def guarded(name: str, call: Any, timeout_s: float) -> Any:
     except McpError as error:
         if error.error.code in _ANSWERS:
             raise McpToolError(f"MCP tool {name} failed: {error.error.message[:1_000]}") from error
-        raise ServerError(f"MCP tool {name}: {' '.join(str(error).split())[:300]}") from error
+        said = " ".join(str(error).split())[:300]
+        text = f"{ENDED} ({said})" if error.error.code == CONNECTION_CLOSED else said
+        raise ServerError(f"MCP tool {name}: {text}") from error
     except (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError) as error:
-        raise ServerError(f"MCP tool {name}: the server went away ({told(error)})") from error
+        raise ServerError(f"MCP tool {name}: {ENDED} ({told(error)})") from error
 
 
 def texts_of(result: CallToolResult) -> list[str]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NO_MCP = "it needs the extra for MCP: pip install 'fanwise[mcp]'"
 """What is lacking where the libraries are not installed."""
 
+ENDED = "the server ended, or closed the connection, before it had answered"
+"""What is told of a server that goes away in the middle of a call."""
+
 CONNECT_S = 30.0
 """Seconds in which a server has to be there: a first start may have to download it."""
 
@@ -58,11 +61,19 @@ async def with_sessions(
         if _is_cancelled() or isinstance(error, ServerError | asyncio.CancelledError):
             raise
         if held is None or isinstance(held, asyncio.CancelledError):
-            raise ServerError(f"MCP: {told(error)}") from error
+            text = f"{ENDED} ({told(error)})" if _is_broken(error) else told(error)
+            raise ServerError(f"MCP server {', '.join(map(repr, servers))}: {text}") from error
     if held is not None:
         raise held
     result: Answer = answer
     return result
+
+
+def _is_broken(error: BaseException) -> bool:
+    """Tell whether a connection over HTTP broke."""
+    import httpx
+
+    return isinstance(next(leaves(error)), httpx.NetworkError | httpx.RemoteProtocolError)
 
 
 def _is_cancelled() -> bool:

@@ -11,7 +11,7 @@ from ...schema.errors import EventsError, FanwiseError
 from ...schema.words import counted
 from ...tool_servers.calls import check_arguments, check_names, refused, result_of, tools_of
 from ...tool_servers.servers import McpToolError, expanded, hidden
-from ...tool_servers.sessions import told, with_sessions
+from ...tool_servers.sessions import ServerError, told, with_sessions
 from .paging import Pages
 from .results import NoEventsError, answer_of, events_of
 from .source_file import Limits, Source
@@ -30,6 +30,8 @@ class Fetched:
     """The line at which each page begins, counted from 1."""
     lines: int = 0
     bytes: int = 0
+    page: int = 0
+    """The page that is asked for, counted from 1; 0 before the first."""
     cut: str = ""
     """Why not all of it was taken."""
 
@@ -77,11 +79,20 @@ async def fetch(source: Source, out: TextIO, asked: Mapping[str, Any] | None = N
     except TimeoutError:
         came = f", {counted(len(made.pages), 'page')} of it came" if made.pages else ""
         raise _told(source, f"no whole answer within {seconds:g} s (limits.timeout_s){came}; ask for less") from None
+    except ServerError as error:
+        raise _told(source, _on_page(source, made.page, str(error))) from error
     except FanwiseError as error:
         raise _told(source, str(error)) from error
     except Exception as error:  # the SDK raises many kinds: a result that does not fit the tool's own schema, say
         raise _told(source, f"MCP tool {source.name}/{source.asked.tool}: {told(error)}") from error
     return made
+
+
+def _on_page(source: Source, page: int, text: str) -> str:
+    """Return what is told of a server's fault, with the tool and the page where one was asked for."""
+    tool = f"MCP tool {source.name}/{source.asked.tool}"
+    what = text.removeprefix(f"{tool}: ").removeprefix(f"MCP server {source.name!r}: ")
+    return f"{tool}, page {page}: {what}" if page else text
 
 
 def _told(source: Source, text: str) -> EventsError:
@@ -102,6 +113,7 @@ async def _all(
         if pages.number >= made.limits.pages:
             made.cut = f"limits.pages: {made.limits.pages:,}"
             return
+        made.page += 1
         answer = await _page(source, session, tools[asked.tool], {**given, **pages.arguments})
         events = _events(answer, asked.events, pages.number)
         pages.came(answer, events)

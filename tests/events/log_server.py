@@ -1,4 +1,7 @@
-"""A real MCP server that serves a log: `log_server.py stdio`, or `streamable-http PORT`; `LOG` names the file."""
+"""A real MCP server that serves a log: `log_server.py stdio`, or `streamable-http PORT`.
+
+`LOG` names the file; with `WHOLE` an answer over HTTP is sent when it is there, not as a stream of events.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ def main() -> None:
         raise SystemExit(3)
     lines = Path(os.environ["LOG"]).read_text().splitlines()
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    server = FastMCP("logs", host="127.0.0.1", port=port, log_level="ERROR")
+    whole = bool(os.environ.get("WHOLE"))
+    server = FastMCP("logs", host="127.0.0.1", port=port, log_level="ERROR", json_response=whole)
 
     def noted(call: str) -> None:
         with open(os.environ.get("CALLS", os.devnull), "a", encoding="utf-8") as file:
@@ -91,8 +95,10 @@ def main() -> None:
         return "2025-03-04T10:00:00Z done"
 
     @server.tool()
-    def die() -> str:
-        """End the server in the middle of a call."""
+    def die(page: int = 2) -> str:
+        """End the server in the middle of a call, unless for the first page."""
+        if page == 1:
+            return "2025-03-04T10:00:00Z one"
         os._exit(1)
 
     server.run(sys.argv[1])  # type: ignore[arg-type]

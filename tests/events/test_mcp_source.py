@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,17 @@ def expected(log: Path) -> dict[str, list[Any]]:
 @pytest.fixture(scope="module")
 def http(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The server on loopback; its configuration, and the file in which it notes its calls."""
+    with serving(log, tmp_path_factory.mktemp("http") / "calls") as server:
+        yield server
+
+
+@contextmanager
+def serving(log: Path, calls: Path, **more: str) -> Iterator[dict[str, Any]]:
+    """Start the server on loopback, and end it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    calls = tmp_path_factory.mktemp("http") / "calls"
-    env = {**os.environ, "LOG": str(log), "CALLS": str(calls)}
+    env = {**os.environ, "LOG": str(log), "CALLS": str(calls), **more}
     process = subprocess.Popen([sys.executable, SERVER, "streamable-http", str(port)], env=env)
     try:
         for _ in range(300):
@@ -223,7 +230,14 @@ def test_faults_of_servers_are_told_apart(tmp_path: Path, log: Path) -> None:
     assert "did not start" in (ended := refusal(tmp_path, stdio(log, DIES="1"), "x"))
     assert ended.endswith("no licence found")
     assert "can't be reached at http://127.0.0.1:9/mcp" in refusal(tmp_path, {"url": "http://127.0.0.1:9/mcp"}, "x")
-    assert "MCP" in refusal(tmp_path, stdio(log), "die")
+
+
+@pytest.mark.parametrize("over", ["stdio", "http"])
+def test_a_server_that_ends_in_a_call_is_told(over: str, tmp_path: Path, log: Path) -> None:
+    """With the tool and the page that was asked for."""
+    with serving(log, tmp_path / "calls", WHOLE="1") if over == "http" else nullcontext() as http:
+        told = refusal(tmp_path, at(http) if http else stdio(log), "die", page={"argument": "page", "counts": "pages"})
+    assert "MCP tool shop/die, page 2: the server ended, or closed the connection, before it had answered (" in told
 
 
 def test_secrets_are_in_no_message(tmp_path: Path, http: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
