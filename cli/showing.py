@@ -182,7 +182,7 @@ def _task_text(result: TaskResult, report: Report, job: Job, titles: Titles) -> 
         ("started", result.started_at or "-"),
         ("finished", result.finished_at or "-"),
         ("error", result.error or "-"),
-        *(("worked at", line) for line in _place(result)),
+        *((("worked at", str(result.remote)),) if result.remote else ()),
         *(("reviewed", line) for review in result.reviews for line in _review_lines(review)),
         *(("waits", line) for line in _waits(result, report, job)),
     ]
@@ -192,15 +192,6 @@ def _task_text(result: TaskResult, report: Report, job: Job, titles: Titles) -> 
         lost = f"the output of task {result.task_id!r} "
         output = "\n".join(text for text in report.warnings if text.startswith(lost)) or _short(result)
     return clean_lines("\n".join([*(f"{name:<11} {value}" for name, value in fields), "output", output]))
-
-
-def _place(result: TaskResult) -> list[str]:
-    """Return where a task's work was on another deployment."""
-    if (place := result.remote) is None:
-        return []
-    moved = [f"moved there from {', '.join(place.moved_from)}"] if place.moved_from else []
-    run = f", run {place.run_id}" if place.run_id else ""
-    return [f"{place.url}: graph {place.graph}, thread {place.thread_id}{run}", *moved]
 
 
 def _review_lines(review: Review) -> list[str]:

@@ -77,6 +77,11 @@ class RemotePlace(Record):
     moved_from: tuple[str, ...] = ()
     """Deployments that had the work before, and were gone."""
 
+    def __str__(self) -> str:
+        run = f", run {self.run_id}" if self.run_id else ""
+        moved = f"; moved there from {', '.join(self.moved_from)}" if self.moved_from else ""
+        return f"{self.url}: graph {self.graph}, thread {self.thread_id}{run}{moved}"
+
 
 class TaskResult(Record):
     """What became of one task. A failed task is a result like any other."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..graph.history import AttemptRow, EventRow
 from ..schema.dag import critical_path
-from ..schema.results import Report
+from ..schema.results import RemotePlace, Report
 from .figures import figures
 from .layout import Layout, layout
 from .model import Row, Segment, Text, Timeline
@@ -106,6 +106,7 @@ def _row(
             "input": None if task.get("input") in (None, {}) else as_text(task["input"], most),
             "output": _output(result, most),
             "reviews": tuple(result["reviews"]),
+            "remote": str(RemotePlace.model_validate(place)) if (place := result.get("remote")) else "",
         }
     return Row(
         id=task["id"],

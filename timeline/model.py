@@ -74,6 +74,8 @@ class Row(Record):
     output: Text | None = None
     usage: dict[str, Any] | None = None
     reviews: tuple[Review, ...] = ()
+    remote: str = ""
+    """Where a remote specialist worked at it, in words."""
     fallback: bool = False
     by_choice: bool = False
     let_go: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from fanwise.graph import build_graph, remote_specialist
 from fanwise.graph.again import retry
 from fanwise.runs.question_text import about, body
 from fanwise.runs.questions import Asked
+from fanwise.schema.results import TaskResult
 
 OFTEN = {"max_attempts": 4, "initial_s": 0.01, "jitter": False}
 APPROVE = {"decisions": [{"type": "approve"}]}
@@ -80,7 +81,10 @@ def test_a_decision_is_not_used_again_and_a_rejection_stands(served: Any) -> Non
     assert "v: rejected by a person: no; not done again, since a person has decided in it" in failed["error"]
     assert not [event for event in talk.events if event["type"] == "attempt_failed"]
     assert done["status"] == "succeeded", done["error"]
-    assert failed["remote"]["url"] == served.url and failed["remote"]["run_id"]
+    place = failed["remote"]
+    assert place["moved_from"] == []
+    where = f"{served.url}: graph planned, thread {place['thread_id']}, run {place['run_id']}"
+    assert str(TaskResult.model_validate(failed).remote) == where
     assert failed["remote"]["thread_id"] != done["remote"]["thread_id"]
 
 

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from agent_server import AgentServer
 from remote_runs import ran, told
 
+from fanwise.cli.lines import Lines
+from fanwise.cli.progress import Progress
 from fanwise.graph import remote_specialist
 from fanwise.nodes.specialists.remote import pool
 
@@ -88,3 +90,15 @@ def test_a_wait_ends_with_its_time_out_or_its_task() -> None:
     begun = time.monotonic()
     asyncio.run(cancelled())
     assert time.monotonic() - begun < 2
+
+
+def test_it_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(Progress())
+    lines.on_event({"type": "deployment_changed", "url": "http://a", "live": False, "why": "silent", "wait_s": 60.0})
+    lines.on_event({"type": "deployment_changed", "url": "http://a", "live": True, "why": ""})
+    lines.on_event({"type": "task_paused", "task_id": "x", "review": None, "remote": "agent at http://a"})
+    assert capsys.readouterr().err.splitlines() == [
+        "http://a: left out (its tasks wait for it, 1 min 00 s at most): silent",
+        "http://a: given work again",
+        "[0/0] x waits for a person: its remote run asks (agent at http://a)",
+    ]

@@ -71,6 +71,15 @@ def test_a_review_of_an_output_lasts_until_its_answer() -> None:
     assert kinds(found, "a") == [("attempt", 0, 1), ("paused", 1, 30)]
 
 
+def test_a_task_tells_where_it_was_worked_at() -> None:
+    """On which other deployment; an address is content, which a page without it does not hold."""
+    place = {"url": "http://b", "graph": "g", "thread_id": "t", "run_id": "r", "moved_from": ["http://a"]}
+    there = [result("a", 0, 1, remote=place), result("b", 0, 1)]
+    told = [row.remote for row in made([task("a"), task("b")], there, with_data=True).rows]
+    assert told == ["http://b: graph g, thread t, run r; moved there from http://a", ""]
+    assert made([task("a")], there[:1], with_data=False).rows[0].remote == ""
+
+
 def test_an_attempt_that_asked_a_person_is_one_that_was_not_finished() -> None:
     """It has a start and a question, and no row of its own."""
     events = [

@@ -35,6 +35,7 @@ function drawDetails() {
     ...(row.error ? part("error", el("pre", { class: "error", dir: "auto", tabindex: "0", "aria-label": "error" }, row.error)) : []),
     ...block(row.output, "output"), ...block(row.input, "input"),
     ...((row.reviews || []).length ? part("reviewed", ...row.reviews.map((r) => el("p", { dir: "auto" }, `${r.when}: ${r.decision}${r.by_default ? " by default" : ""}${r.message ? `, ${r.message}` : ""}`))) : []),
+    ...(row.remote ? part("worked at", el("p", { dir: "auto" }, row.remote)) : []),
     ...(row.segments.length ? part("course", ...course(row)) : []),
     ...(row.depends_on.length ? part("waits for", ...links(row.depends_on)) : []), ...(later.has(row.id) ? part("waited for by", ...links(later.get(row.id))) : []),
     ...((row.let_go || []).length ? part("went on without", ...links(row.let_go)) : []));
