@@ -28,6 +28,11 @@ async def put_back(saver: ServerSaver) -> None:
 
 
 async def _entry(saver: ServerSaver, thread_id: str) -> dict[str, Any] | None:
+    """Return what the list says of a thread; `None` for a run of the command's, whose name the server can't take."""
+    try:
+        own_id = UUID(thread_id)
+    except ValueError:
+        return None
     found = await saver.aget_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
     if found is None:
         return None
@@ -35,7 +40,7 @@ async def _entry(saver: ServerSaver, thread_id: str) -> dict[str, Any] | None:
     values, at = found.checkpoint["channel_values"], datetime.fromisoformat(found.checkpoint["ts"])
     is_over = bool(values.get("summary")) and noted.get("source") != "input"
     return {
-        "thread_id": UUID(thread_id),
+        "thread_id": own_id,
         "created_at": at,
         "updated_at": at,
         "state_updated_at": at,
