@@ -54,7 +54,7 @@ def of_url(location: str) -> SplunkSource:
     if app := unquote(parts.path.strip("/")):
         data["app"] = app
     problems = list(_given(parts.query, data))
-    if not problems and not data.get("index"):
+    if not data.get("index") and not any("'index'" in problem.message for problem in problems):
         problems.append(Problem("no index is named: write ?index=NAME; index=* is all that the user may search"))
     if parts.fragment:
         problems.append(Problem("nothing may stand behind a '#'"))

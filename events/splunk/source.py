@@ -20,7 +20,13 @@ WRITING = (
 """Commands that change something, or run something else, and stand in no base search."""
 
 _WRITES = re.compile(rf"[|\[]\s*({'|'.join(WRITING)})\b", re.IGNORECASE)
-_TIME = re.compile(r"now|\d+(?:\.\d+)?|[+-]?\d*[a-z]*(?:@[a-z0-9]+)?(?:[+-]\d+[a-z]+)?", re.IGNORECASE)
+_UNIT = (
+    "(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|mon|months?|q|qtrs?|quarters?|y|yrs?|years?"
+    "|us|ms|cs|ds)"
+)
+_TIME = re.compile(
+    rf"now|\d+(?:\.\d+)?|(?:now|[+-]?\d*{_UNIT})?(?:@(?:w[0-7]|{_UNIT}))?(?:[+-]\d*{_UNIT})*", re.IGNORECASE
+)
 _SECRET = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 
 

@@ -79,6 +79,25 @@ def test_all_problems_of_a_url_are_told_at_once() -> None:
     with pytest.raises(EventsError) as raised:
         open_events("splunk://splunk.example?index=a/b&scheme=ftp&colour=red")
     assert str(raised.value).count("\n  - ") == 3
+    with pytest.raises(EventsError) as raised:
+        open_events("splunk://splunk.example?foo=1&earliest=gestern")
+    told = str(raised.value)
+    assert "3 problems" in told and "'foo'" in told and "no index is named" in told and "earliest: a time is" in told
+    with pytest.raises(EventsError, match="1 problem\n.*did you mean 'index'"):
+        open_events("splunk://splunk.example?indx=main")
+
+
+@pytest.mark.parametrize("time", ["-24h", "-7d@d", "@w1", "-1mon@mon+2h-5m", "now", "-d@d", "+30seconds", "0", "17.5"])
+def test_times_that_splunk_takes(time: str) -> None:
+    """They are passed on as they are."""
+    assert of_url(f"splunk://h?index=a&earliest={time}").earliest == time
+
+
+@pytest.mark.parametrize("time", ["gestern", "-1x", "-24 h", "@noon", "1h2"])
+def test_times_that_splunk_does_not_take(time: str) -> None:
+    """They are refused before Splunk is asked, and before credentials are looked for."""
+    with pytest.raises(EventsError, match="latest: a time is relative"):
+        of_url(f"splunk://h?index=a&latest={time}")
 
 
 def test_what_a_url_says() -> None:
