@@ -18,6 +18,10 @@ DEFAULT = "health_check"
 """The workflow for a request that names none."""
 
 
+NOTHING_KNOWN = "The request names nothing that these checks know; here is a health check of the log instead."
+"""What is told where not even a host or a time is named."""
+
+
 class WorkflowLike(Protocol):
     """What the router needs to know of a workflow."""
 
@@ -110,9 +114,8 @@ def route(
     tail = f", about {' and '.join(about)}" if about else ""
     if named is None:
         default = next((w.name for w in workflows if w.name == DEFAULT), workflows[0].name if workflows else DEFAULT)
-        return Route(
-            default, params, f"No word in the request names a workflow, so {default} runs{tail}.", matched=False
-        )
+        why = f"No word in the request names a workflow, so {default} runs{tail}."
+        return Route(default, params, why if about or default != DEFAULT else NOTHING_KNOWN, matched=False)
     return Route(named, params, f"The request says {', '.join(map(repr, hits))}, so {named} runs{tail}.")
 
 

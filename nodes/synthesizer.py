@@ -15,6 +15,7 @@ from ..schema.progress import SummaryRestarted, SummaryText
 from ..schema.results import Summary
 from ..state import State
 from .conversation import reply
+from .router import NOTHING_KNOWN
 from .summary import Summarizer
 from .summary.text import sentence
 
@@ -37,7 +38,11 @@ def synthesize(state: State, whole: Mapping[str, Any], lost: Sequence[str], summ
     if state.get("rejected") is not None:
         return _rejected(state)
     read, warnings = _material(state, whole, lost)
-    return _ended(state, summarizer(read, request=state.get("request") or "", plan=state["plan"], warnings=warnings))
+    told = [text for text in warnings if text != NOTHING_KNOWN]
+    summary = summarizer(read, request=state.get("request") or "", plan=state["plan"], warnings=told)
+    if len(told) < len(warnings):  # it is no answer to what was asked: that stands first
+        summary = summary.model_copy(update={"text": f"{NOTHING_KNOWN}\n\n{summary.text}"})
+    return _ended(state, summary)
 
 
 def replied(state: State, by_model: str | None = None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanwise.events.protocol import StoreInfo
-from fanwise.nodes.router import Route, find_times, route
+from fanwise.nodes.router import NOTHING_KNOWN, Route, find_times, route
 
 NOW = "2025-03-01T18:00:00Z"
 
@@ -78,6 +78,8 @@ def test_a_request_that_names_nothing_gets_a_health_check() -> None:
         "No word in the request names a workflow, so health_check runs, about host web-03.",
         matched=False,
     )
+    nothing = route("What is the capital of France?", FLOWS, INFO)
+    assert nothing == Route("health_check", {}, NOTHING_KNOWN, matched=False)
 
 
 def test_a_users_own_workflow_is_found_by_its_keywords_or_name() -> None:

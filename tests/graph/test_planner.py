@@ -12,6 +12,7 @@ import pytest
 from fanwise.events.sample import write_sample
 from fanwise.graph import run
 from fanwise.graph.one_call import arun
+from fanwise.nodes.router import NOTHING_KNOWN
 from fanwise.state import EventsError, PlanError, RunContext, Summary
 
 SYSLOG = "".join(f"Jun 14 15:{minute:02}:01 combo sshd[1]: session opened for user root\n" for minute in range(60))
@@ -64,10 +65,11 @@ def test_any_log_of_ones_own_is_read(tmp_path: Path) -> None:
 
 
 def test_a_request_that_no_rule_matches_is_answered_with_a_warning(tmp_path: Path) -> None:
-    """It gets the health check, and the report says why."""
+    """It gets the health check, and the report, and the summary before all else, says that this is no answer."""
     (tmp_path / "messages").write_text(SYSLOG)
     report = run(request="Tell me a story", params={"events": str(tmp_path / "messages")})
-    assert "health_check" in report.warnings[0]
+    assert report.warnings == (NOTHING_KNOWN,)
+    assert report.summary.text.startswith(f"{NOTHING_KNOWN}\n\n") and report.summary.text.count(NOTHING_KNOWN) == 1
 
 
 @pytest.mark.parametrize(
