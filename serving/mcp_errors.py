@@ -12,6 +12,11 @@ from ..nodes.summary.text import clean_lines
 from ..schema.errors import FanwiseError
 from ..schema.words import got, path_text
 
+BY_COMMAND = "`fanwise runs` lists them"
+"""What someone at a terminal is told to find the name of a run, and a client of this server can't do."""
+
+BY_CLIENT = "a run's thread_id stands in the result, and in the first progress notification, of the call that began it"
+
 MESSAGE = 8_000
 """Characters of a message."""
 
@@ -21,7 +26,7 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         text = "\n".join(_problem(dict(details)) for details in error.errors(include_url=False)[:20])
     elif isinstance(error, FanwiseError):
-        text = str(error)
+        text = str(error).replace(BY_COMMAND, BY_CLIENT)
     else:
         told = " ".join(str(error).split())
         text = f"internal error: {type(error).__name__}{': ' * bool(told)}{told}"

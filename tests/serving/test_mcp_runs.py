@@ -31,6 +31,8 @@ def test_a_plan_is_explained_and_run(tmp_path: Path) -> None:
             assert again["tasks"] == made["tasks"]
             over = await call(session, "resume_run", thread_id="mine")
             assert over["status"] == "succeeded"
+            told = await refusal(session, "get_run", thread_id="nope")
+            assert "there is no run 'nope'; a run's thread_id stands in the result" in told and "`" not in told
 
     asyncio.run(main())
 
