@@ -13,6 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from ..nodes.outputs import outputs_namespace
 from ..schema.errors import RunError
+from ..schema.words import install
 from .database import Database, ListsThreads, Span
 from .lease_table import MemoryLeases
 from .leases import HeldError
@@ -83,9 +84,7 @@ def _postgres(url: str, must_exist: bool) -> AbstractAsyncContextManager[Databas
     try:
         from .postgres_server import opened_postgres
     except ImportError as error:
-        raise RunError(
-            f"--db postgresql://... needs more packages: pip install 'fanwise[postgres]' ({error})"
-        ) from error
+        raise RunError(f"--db postgresql://... needs more packages: {install('postgres')} ({error})") from error
     return opened_postgres(url, must_exist=must_exist)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..schema.errors import RunError
+from ..schema.words import install
 from .history import History, MemoryHistory
 
 
@@ -50,8 +51,6 @@ def _postgres(url: str) -> History:
         from .history_postgres import PostgresHistory
         from .postgres_server import Place
     except ImportError as error:
-        raise RunError(
-            f"--db postgresql://... needs more packages: pip install 'fanwise[postgres]' ({error})"
-        ) from error
+        raise RunError(f"--db postgresql://... needs more packages: {install('postgres')} ({error})") from error
     place = Place(url)
     return PostgresHistory(place.conninfo, place.explained)

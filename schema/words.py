@@ -147,3 +147,8 @@ def listed(names: Collection[str], limit: int = 12) -> str:
     text = ", ".join(name_text(name) for name in islice(names, limit))
     more = len(names) - limit
     return f"{text} and {more} more" if more > 0 else text or "none"
+
+
+def install(extra: str) -> str:
+    """Return how an extra is installed, from an index and in a checkout."""
+    return f"pip install 'fanwise[{extra}]', or in a checkout pip install '.[{extra}]'"

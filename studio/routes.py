@@ -25,6 +25,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from ..schema.errors import FanwiseError
+from ..schema.words import install
 from ..timeline.live import events_headers, live_page, messages, page_headers
 from ..timeline.model import Timeline
 from ..timeline.page import Theme, as_data
@@ -63,7 +64,7 @@ async def metrics(request: Request) -> Response:
     """
     counted = WATCH.metrics()
     if counted is None:
-        return PlainTextResponse("metrics need the package prometheus-client: pip install 'fanwise[serve]'\n", 501)
+        return PlainTextResponse(f"metrics need the package prometheus-client: {install('serve')}\n", 501)
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
     return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..schema.errors import RunError
+from ..schema.words import install
 from .model import Timeline
 from .page import Theme
 from .svg import WIDTH, svg
@@ -22,7 +23,7 @@ def png(timeline: Timeline, *, theme: Theme = "light") -> bytes:
     try:
         from resvg_py import svg_to_bytes
     except ImportError as error:
-        raise RunError("a PNG needs one more package: pip install 'fanwise[timeline]'; SVG needs none") from error
+        raise RunError(f"a PNG needs one more package: {install('timeline')}; SVG needs none") from error
     image = svg(timeline, theme="dark" if theme == "dark" else "light")
     height = float(image.split('height="', 1)[1].split('"', 1)[0])
     factor = max(0.2, min(SHARP, (MOST_DOTS / (WIDTH * height)) ** 0.5))

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ..schema.errors import FanwiseError
+from ..schema.words import install
 from .servers import Server, hidden
 
 if TYPE_CHECKING:
     from mcp import ClientSession
 
-NO_MCP = "it needs the extra for MCP: pip install 'fanwise[mcp]'"
+NO_MCP = f"it needs the extra for MCP: {install('mcp')}"
 """What is lacking where the libraries are not installed."""
 
 ENDED = "the server ended, or closed the connection, before it had answered"

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..schema.errors import FanwiseError
+from ..schema.words import install
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
-NEEDED = (
-    "--metrics-port and --metrics-file need one more package: "
-    "pip install 'fanwise[metrics]', or in a checkout pip install '.[metrics]'"
-)
+NEEDED = f"--metrics-port and --metrics-file need one more package: {install('metrics')}"
 
 
 class RunMetrics:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ..schema.errors import FanwiseError
+from ..schema.words import install
 from .gate import Gate
 from .semantics import attributes_of, link_ids, root_ids, span_kind, span_name
 
@@ -26,7 +27,7 @@ try:
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 except ImportError as error:
-    raise FanwiseError("tracing to OpenTelemetry needs its SDK: pip install 'fanwise[otel]'") from error
+    raise FanwiseError(f"tracing to OpenTelemetry needs its SDK: {install('otel')}") from error
 
 DEFAULT = "http://localhost:4318"
 """Where OTLP goes over HTTP, where nothing else is said."""

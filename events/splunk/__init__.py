@@ -13,6 +13,7 @@ from collections import OrderedDict
 
 from ...schema.document import Document
 from ...schema.errors import EventsError
+from ...schema.words import install
 from ..ending import coming
 from .place import credentials, of_file, of_url
 from .searcher import Found, Searcher
@@ -67,7 +68,7 @@ def _opened(source: SplunkSource) -> SplunkStore:
         except ModuleNotFoundError as error:
             if not (error.name or "").startswith("splunklib"):
                 raise
-            raise EventsError("events in Splunk need an extra: pip install 'fanwise[splunk]'") from None
+            raise EventsError(f"events in Splunk need an extra: {install('splunk')}") from None
     searcher = SplunkSearcher(source, signed, ca)
     searcher.connect()
     with _lock:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...schema.errors import FanwiseError
+from ...schema.words import install
 from ..untrusted import shortened
 from .processes import Outcome, run_program
 from .workspace import Workspace
@@ -82,7 +83,7 @@ def lacks_pytest() -> str:
     """Return what is missing to run tests, or nothing."""
     if importlib.util.find_spec("pytest") is not None:
         return ""
-    return "pytest is not installed; tests need it: pip install 'fanwise[coding]'"
+    return f"pytest is not installed; tests need it: {install('coding')}"
 
 
 async def run_pytest(workspace: Workspace, paths: Sequence[str] = (), timeout_s: float = TIMEOUT_S) -> Suite:

@@ -175,7 +175,7 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "fanwise.events.splunk.faults", raising=False)
     monkeypatch.setitem(sys.modules, "splunklib", None)
-    with pytest.raises(EventsError, match=r"pip install 'fanwise\[splunk\]'"):
+    with pytest.raises(EventsError, match=r"pip install 'fanwise\[splunk\]', or in a checkout pip install '\.\[splunk\]'"):
         open_events("splunk://splunk.example?index=main")
 
 

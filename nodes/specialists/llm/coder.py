@@ -14,6 +14,7 @@ from ....models.chat import model_name
 from ....models.faults import worth_another_attempt
 from ....schema.plan import Task
 from ....schema.results import TaskResult
+from ....schema.words import install
 from ...specialist import Specialist, specialist
 from ...tools.processes import clean_environment
 from ...tools.pytest_runner import lacks_pytest
@@ -112,7 +113,7 @@ def lacks_tools(level: Level) -> str:
     """Return what a level's checks need that is not installed, or nothing."""
     at = LEVELS.index(level)
     if at >= LEVELS.index("lint") and shutil.which("ruff", path=clean_environment()["PATH"]) is None:
-        return "ruff is not installed; 'validation: lint' needs it: pip install 'fanwise[coding]'"
+        return f"ruff is not installed; 'validation: lint' needs it: {install('coding')}"
     return lacks_pytest() if level == "tests" else ""
 
 

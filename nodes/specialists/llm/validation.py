@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from ....schema.errors import FanwiseError
+from ....schema.words import install
 from ...tools.processes import clean_environment, run_program
 from ...tools.pytest_runner import TIMEOUT_S, run_pytest
 from ...tools.workspace import Workspace
@@ -105,7 +106,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
 def _ruff() -> str:
     found = shutil.which("ruff", path=clean_environment()["PATH"])
     if found is None:
-        raise FanwiseError("ruff is not installed; 'validation: lint' needs it: pip install 'fanwise[coding]'")
+        raise FanwiseError(f"ruff is not installed; 'validation: lint' needs it: {install('coding')}")
     return found
 
 
