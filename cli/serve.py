@@ -13,6 +13,7 @@ import click
 
 from ..runs.setup import EMBEDDINGS
 from ..schema.errors import FanwiseError
+from ..schema.words import install
 from .options import setup_options, specialists_option, stack, workflows_option
 from .serve_checks import check_access, check_events, check_setup, print_key, whole_path
 from .serve_data import held_data
@@ -25,7 +26,7 @@ DATA = ".fanwise/server"
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
-NEEDED = "fanwise serve needs more packages: pip install 'fanwise[serve]', or in a checkout pip install '.[serve]'"
+NEEDED = f"fanwise serve needs more packages: {install('serve')}"
 
 QUIET = {
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",

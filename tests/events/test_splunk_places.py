@@ -83,7 +83,7 @@ def test_all_problems_of_a_url_are_told_at_once() -> None:
         open_events("splunk://splunk.example?foo=1&earliest=gestern")
     told = str(raised.value)
     assert "3 problems" in told and "'foo'" in told and "no index is named" in told and "earliest: a time is" in told
-    with pytest.raises(EventsError, match="1 problem\n.*did you mean 'index'"):
+    with pytest.raises(EventsError, match=r"1 problem\n.*did you mean 'index'"):
         open_events("splunk://splunk.example?indx=main")
 
 
@@ -175,7 +175,8 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "fanwise.events.splunk.faults", raising=False)
     monkeypatch.setitem(sys.modules, "splunklib", None)
-    with pytest.raises(EventsError, match=r"pip install 'fanwise\[splunk\]', or in a checkout pip install '\.\[splunk\]'"):
+    said = r"pip install 'fanwise\[splunk\]', or in a checkout pip install '\.\[splunk\]'"
+    with pytest.raises(EventsError, match=said):
         open_events("splunk://splunk.example?index=main")
 
 
