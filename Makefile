@@ -25,9 +25,10 @@ dev: $(VENV)/.dev
 	$(BIN)/fanwise sample $(DEMO)/events
 	$(BIN)/langgraph dev --no-browser --n-jobs-per-worker 10 --port $(PORT)
 
-# Servers, browsers and terminals can be late on a busy machine: what fails is tried once more, and told as a rerun.
+# Four at once whatever the cores: tests of processes and servers mostly wait. These can be late on a busy machine, so that
+# what fails is tried once more, and told as a rerun.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal --reruns 1
+	$(BIN)/python -m pytest -n 4 --dist worksteal --reruns 1
 
 check: $(VENV)/.dev .ns/fanwise
 	$(BIN)/ruff check .
