@@ -207,11 +207,11 @@ def test_an_editor_that_is_ended_leaves_text_and_terminal(inside: Inside, comman
 
 def test_a_question_whose_time_is_over_is_settled_when_the_run_goes_on(inside: Inside) -> None:
     """The list of questions says so; an answer that comes before counts, and is told to be late."""
-    limits = {"review": "before", "review_timeout_s": 0.2, "review_default": "approve"}
+    limits = {"review": "before", "review_timeout_s": 1.5, "review_default": "approve"}
     plan = inside.plan([{"id": "a", **limits}])
     for thread in "uv":
         assert "then: approve" in inside("run", plan, "--thread", thread).stdout
-    time.sleep(0.2)
+    time.sleep(1.5)
     assert "time is over since" in inside("show", "u").stdout
     assert inside("resume", "u").returncode == 0
     assert re.search(r"\dZ before: approve by default, nobody ", inside("show", "u", "--task", "a").stdout)

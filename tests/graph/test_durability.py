@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from thorough import THOROUGH
 
 SUITES = ("test_graph.py", "test_again.py", "test_outputs.py", "test_reviews.py")
 
@@ -22,7 +23,8 @@ def test_the_suite_holds_with_every_durability_and_strict_msgpack(mode: str) -> 
     """
     folder = Path(__file__).parent
     suites = [str(folder / name) for name in SUITES if (folder / name).exists()]
-    chosen = "fanwise or postgres" if mode == "sync" else "fanwise and not fork"
+    every = "fanwise or postgres" if THOROUGH else "fanwise"
+    chosen = every if mode == "sync" else "fanwise and not fork"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", chosen, *suites],
         env={**os.environ, "FANWISE_TEST_DURABILITY": mode, "LANGGRAPH_STRICT_MSGPACK": "true"},

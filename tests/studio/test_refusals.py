@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
+import warm
 from agent_servers import environment
 
 from .conftest import FANWISE
@@ -27,7 +27,7 @@ from .conftest import FANWISE
 def test_refused_at_once(tmp_path: Path, options: list[str], env: dict[str, str], told: str) -> None:
     """A server that could serve nobody, or nothing, does not start."""
     pytest.importorskip("langgraph_api")
-    done = subprocess.run(
+    done = warm.run(
         [*FANWISE, "serve", "--port", "0", *options],
         cwd=tmp_path,
         env=environment(**env),
@@ -45,5 +45,5 @@ def test_states_of_something_else_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "threads.db").write_text("no database " * 100)
     command = [*FANWISE, "serve", "--port", "0", "--data", "data"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    done = warm.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "threads.db" in done.stderr and "--data" in done.stderr, done
