@@ -157,6 +157,7 @@ def serve(fileno: int) -> None:
                 )
     assert threading.active_count() == 1, "what is forked has one thread only"
     gc.freeze()  # what is shared stays shared
+    gc.set_threshold(50_000, 20, 50)  # as in the tests themselves
     request, descriptors = _next(control)
     _become(request, descriptors)
 
