@@ -163,7 +163,9 @@ def test_the_work_of_a_dead_server_goes_to_another(one: AgentServer, two: AgentS
 
     async def work() -> Any:
         running = asyncio.create_task(ran([specialist], *tasks))
-        while sum(len(begun) for server in (one, two) for begun in server.runs.values()) < len(tasks):
+        for _ in range(1000):
+            if sum(len(begun) for server in (one, two) for begun in server.runs.values()) == len(tasks):
+                break
             await asyncio.sleep(0.01)
         await asyncio.to_thread(one.die)
         first = await running
