@@ -112,7 +112,7 @@ def planner_node(planner: Planner, overlapping: Overlap) -> RunnableCallable:
             return planner(state, context, run_id, store=runtime.store, on_task=on_task)
 
         def begin() -> Awaitable[dict[str, Any]]:
-            if planner.model is None or _is_past(context.deadline_at if context is not None else None):
+            if planner.model is None:
                 return planned(None)
             return overlapping.planned(planned, run_id, planner.config(context), runtime, config, {})
 
@@ -157,10 +157,6 @@ def replan_node(replan: Replan, overlapping: Overlap) -> RunnableCallable:
         return await replanned(state, runtime, config)
 
     return RunnableCallable(replan_sync, replan_async, name=REPLAN, trace=False)
-
-
-def _is_past(moment: float | None) -> bool:
-    return moment is not None and moment <= time.time()
 
 
 def _tell(event: RunStarted | RoundStarted, runtime: Runtime[RunContext], config: RunnableConfig) -> None:

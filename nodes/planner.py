@@ -168,8 +168,9 @@ class Planner:
     ) -> Chosen:
         """Return the plan that a model makes of the request; where it makes none, what rules make of it."""
         request, params = state.get("request") or "", given_params(state, context)
-        seconds = self.config(context).deadline_s
-        until = context.deadline_at if seconds is None else begun + seconds
+        until = context.deadline_at  # in place of what the plan, or the caller, says
+        if until is None and (seconds := self.config(context).deadline_s) is not None:
+            until = begun + seconds
         try:
             async with within(until, self.clock):
                 planned = await self._planned(model, request, params, context, store, on_task)
